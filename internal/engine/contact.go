@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twosync/twosync/internal/reconcile"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// What a first contact may bring from the container without being asked.
+const (
+	MaxFirstFiles = 200
+	MaxFirstBytes = 20 << 20
+)
+
+// contact is the state of a first contact: base says nothing of this pair of
+// replicas, and the history has to tell old copies from new work.
+type contact struct {
+	open bool        // its rules hold
+	met  bool        // what the container holds was compared with the history
+	was  *tree.Entry // what that was
+	left *backlog    // what is still to be done of it; nil: not known yet
+
+	closing bool   // all was done once; some of it may not be durable
+	gen     uint64 // the commit after which it is
+}
+
+// again begins anew, because a side was lost before the end.
+func (c *contact) again() { *c = contact{open: c.open || c.closing} }
+
+// planFirst notes what a first contact has to do, once that is known.
+func (s *State) planFirst() {
+	if s.first.met && s.first.left == nil {
+		s.first.left = s.backlog()
+	}
+}
+
+// passFirst ends the rules of the first contact when everything that it found
+// has been carried over or held, and says so when that is durable.
+func (s *State) passFirst() {
+	c := &s.first
+	if c.open && c.left != nil && s.worked(c.left) {
+		agreed := s.group.all()
+		s.base = s.affirm(&agreed, "", s.durable, s.base, s.sides[0].tree, s.sides[1].tree)
+		*c = contact{closing: true, gen: s.group.covers()}
+	}
+	if !c.closing || s.group.done < c.gen {
+		return
+	}
+	*c = contact{}
+	if s.opt.Winner == tree.Container {
+		// That was about the container as it was. If it is replaced one day,
+		// what its image brings along must not win over the host's work.
+		s.opt.Winner, s.opt.Mirror, s.opt.Forced = tree.Host, false, false
+	}
+	s.emit(FirstDone{})
+}
+
+// affirm returns base without what it took from the container as an old copy,
+// at the end of a first contact. By then such a copy was replaced, and agreed
+// on, or both sides hold it, which nobody had to agree on until now, or it is
+// held, and then base knows nothing.
+func (s *State) affirm(agreed *set, path string, durable, base, host, container *tree.Entry) *tree.Entry {
+	switch {
+	case tree.Same(durable, base), agreed.covers(path):
+		return base
+	case tree.Equal(host, container) && tree.Equal(base, host):
+		s.group.add(path, s.now)
+		return base
+	case !base.IsDir():
+		return durable
+	case !host.IsDir() || !container.IsDir():
+		if !agreed.overlaps(path) {
+			return durable
+		}
+	case !durable.IsDir():
+		s.group.add(path, s.now)
+	}
+	for name, child := range base.Children() {
+		below := tree.Join(path, name)
+		base = base.With(name, s.affirm(agreed, below, durable.Child(name), child, host.Child(name), container.Child(name)))
+	}
+	return base
+}
+
+// meetFirst prepares a first contact, once both sides are known whole: what
+// the container holds and the history knows is an old copy, so it counts as
+// base, and the host's state takes its path. Everything else has no base. An
+// empty host takes all.
+func (s *State) meetFirst() {
+	host, container := s.sides[tree.Host].tree, s.sides[tree.Container].tree
+	s.first.met, s.first.was = true, container
+	if host.Width() == 0 || s.opt.Winner == tree.Container {
+		return
+	}
+	if old := s.old("", host, container); old != nil {
+		s.base = old
+	}
+}
+
+// old returns as much of what the container holds as the history knows and
+// the host does not hold the same. What both hold has no base yet: it is agreed
+// anew.
+func (s *State) old(path string, host, container *tree.Entry) *tree.Entry {
+	switch {
+	case container == nil || container.Kind >= tree.Opaque || tree.Equal(host, container):
+		return nil
+	case container.Kind != tree.Dir:
+		if s.knows(path, container) {
+			return container
+		}
+		return nil
+	}
+	var children []tree.Child
+	for name, child := range container.Children() {
+		if c := s.old(tree.Join(path, name), host.Child(name), child); c != nil {
+			children = append(children, tree.Child{Name: name, Entry: c})
+		}
+	}
+	if len(children) == 0 && (host.IsDir() || !s.knows(path, tree.NewDir(nil))) {
+		return nil
+	}
+	return tree.NewDir(children)
+}
+
+// yield returns base without the directories in whose place the host holds
+// something else, if anything in them is new: a first contact leaves the path
+// to the host, whatever the container made of it.
+func yield(base, host, container *tree.Entry) *tree.Entry {
+	switch {
+	case !base.IsDir() || host == nil || !container.IsDir(),
+		tree.Equal(base, container), tree.Equal(host, container):
+		return base
+	case !host.IsDir():
+		return nil
+	}
+	for name, child := range base.Children() {
+		base = base.With(name, yield(child, host.Child(name), container.Child(name)))
+	}
+	return base
+}
+
+// oldCopy says whether e is what the container brought along to the first
+// contact, and the history knows it: then nobody loses anything by it.
+func (s *State) oldCopy(path string, e *tree.Entry) bool {
+	return s.first.open && s.opt.Winner == tree.Host &&
+		tree.Equal(tree.Get(s.first.was, path), e) && s.knows(path, e)
+}
+
+func (s *State) knows(path string, e *tree.Entry) bool {
+	return s.opt.Known != nil && s.opt.Known(path, e)
+}
+
+// measure stops a first contact that would bring or overwrite much from the
+// container's side, or mix folders of dependencies, unless the user has said
+// that it shall, or there is nothing to mix it with.
+func (s *State) measure() {
+	if s.opt.Forced || s.sides[tree.Host].tree.Width() == 0 {
+		return
+	}
+	var p reconcile.Plan
+	reconcile.At("", s.base, s.sides[0].tree, s.sides[1].tree, reconcile.Policy{Kept: s.oldCopy}, &p)
+	if dep := s.dependency("", s.base, s.sides[0].tree, s.sides[1].tree); dep != "" {
+		s.stop(fmt.Sprintf("%s in the container differs from the host's, and no rule says whose it is", dep),
+			fmt.Sprintf("--keep %s leaves each side its own; --take host or --take container makes them the same", lastName(dep)))
+		return
+	}
+	var files, bytes int64
+	for _, c := range p.Host {
+		files, bytes = files+c.New.Files(), bytes+c.New.Bytes()
+	}
+	for _, k := range p.Keep {
+		files, bytes = files+1, bytes+k.Entry.Bytes()
+	}
+	if files > MaxFirstFiles || bytes > MaxFirstBytes {
+		s.stop(fmt.Sprintf("the container holds %d files (%.1f MB) that the host does not hold, or holds otherwise", files, float64(bytes)/1e6),
+			"--keep NAME leaves each side its own NAME; --take host makes the container like the host; --take container brings the container's files")
+	}
+}
+
+func (s *State) stop(reason, remedy string) {
+	s.halt("first contact changes nothing: "+reason, remedy)
+}
+
+func lastName(path string) string {
+	_, name := tree.Split(path)
+	return name
+}
+
+// dependency returns the first folder of dependencies that the container holds
+// and the host does not hold the same.
+func (s *State) dependency(path string, base, host, container *tree.Entry) string {
+	if !container.IsDir() || tree.Equal(host, container) {
+		return ""
+	}
+	if path != "" && slices.Contains(s.opt.Dependencies, lastName(path)) {
+		if container.Files() > 0 && !tree.Equal(base, container) {
+			return path
+		}
+		return ""
+	}
+	for name, child := range container.Children() {
+		if dep := s.dependency(tree.Join(path, name), base.Child(name), host.Child(name), child); dep != "" {
+			return dep
+		}
+	}
+	return ""
+}
+
+const (
+	// minEmptied is how many names base must hold at the root before an empty
+	// root is taken for an accident.
+	minEmptied = 2
+	// emptyTime is how long a root must be empty. The only name there may just
+	// have been renamed, and the other half of that is on its way.
+	emptyTime = time.Second
+)
+
+// emptied says whether a side's root was seen to hold nothing any more although
+// base does: a volume that is not mounted, a disk that was swapped. Then
+// nothing is done, and if it stays so, all ends.
+func (s *State) emptied() bool {
+	s.doubt = time.Time{}
+	if s.base.Width() < minEmptied || s.first.open && s.opt.Forced {
+		return false
+	}
+	for _, on := range both {
+		since, take := s.sides[on].emptied, on.Other()
+		if since.IsZero() || s.sides[take].tree.Width() == 0 {
+			continue
+		}
+		s.doubt = since.Add(emptyTime)
+		if !s.doubt.After(s.now) {
+			s.halt(fmt.Sprintf("the root on the %s is empty, and it was not before; nothing was deleted on the %s", on, take),
+				fmt.Sprintf("put the files back, or fill it from the %s: start again with --take %s", take, take))
+		}
+		return true
+	}
+	return false
+}

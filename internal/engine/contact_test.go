@@ -1,0 +1,273 @@
+package engine_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twosync/twosync/internal/engine"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// firstWorld is a world before a first contact: both sides hold something, and
+// base's history knows some of what the container holds.
+func firstWorld(seed uint64, c config, log *strings.Builder) *world {
+	w := newWorld(c, log)
+	w.draw(seed, 0)
+	for range w.r.IntN(20) {
+		w.edit(tree.Side(w.r.IntN(2)))
+	}
+	for on, f := range w.side {
+		f.real = tree.Clear(f.real)
+		f.reset()
+		w.side[on].durable = f.real
+	}
+	if w.r.IntN(2) == 0 { // what both hold
+		w.side[1].real = w.mix(w.side[1].real, w.side[0].real)
+		w.side[1].reset()
+	}
+	tree.Walk("", w.side[1].real, func(path string, e *tree.Entry) bool {
+		if w.r.IntN(3) == 0 {
+			w.store.values[path] = append(w.store.values[path], value(e))
+		}
+		return true
+	})
+	return w
+}
+
+// checkFirst checks what a first contact made of the trees that there were.
+func (w *world) checkFirst(host, container *tree.Entry, knew func(written) bool, gone []string) {
+	deleted := func(p string) bool {
+		return slices.ContainsFunc(gone, func(g string) bool { return tree.Overlap(g, p) })
+	}
+	after := w.side[0].real
+	was, is := map[written]bool{}, map[written]bool{}
+	for at := range leaves(host) {
+		was[at] = true
+	}
+	for at := range leaves(after) {
+		is[at] = true
+		if !was[at] && (!holds(container, at) || knew(at) && w.opt.Winner == tree.Host && host.Width() > 0 && !deleted(at.path)) {
+			w.fail("the host got %s at %q", showEntry(tree.Get(after, at.path)), at.path)
+		}
+	}
+	for at := range was {
+		switch {
+		case deleted(at.path):
+			if is[at] && !holds(container, at) {
+				w.fail("%q is back, which the host had deleted", at.path)
+			}
+		case !is[at] && (w.opt.Winner == tree.Host || !w.kept[at]):
+			w.fail("the host lost %q", at.path)
+		}
+	}
+	for at := range leaves(container) {
+		switch {
+		case w.opt.Winner == tree.Container:
+			if !is[at] && !deleted(at.path) {
+				w.fail("the container's %q did not win", at.path)
+			}
+		case w.opt.Mirror:
+			if is[at] && !was[at] || !is[at] && !w.kept[at] && !knew(at) && !deleted(at.path) {
+				w.fail("the container's %q came to the host, or is lost", at.path)
+			}
+		case !is[at] && !w.kept[at] && !knew(at) && !deleted(at.path):
+			w.fail("the container's %q is lost", at.path)
+		}
+	}
+	if w.opt.Mirror && len(gone) == 0 && !tree.Same(host, after) {
+		w.fail("the host is not what it was")
+	}
+}
+
+func holds(root *tree.Entry, at written) bool {
+	return contentOf(tree.Get(root, at.path)) == at.content
+}
+
+func playFirst(seed uint64, log *strings.Builder) (err error) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	c := config{writers: [2]bool{true, true}, opt: []engine.Options{
+		{}, {}, {}, {Mirror: true, Forced: true}, {Winner: tree.Container, Forced: true},
+	}[r.IntN(5)]}
+	w := firstWorld(seed, c, log)
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("%v", x)
+		}
+	}()
+	if w.r.IntN(10) == 0 && !c.opt.Mirror {
+		w.side[0].real = tree.NewDir(nil)
+		w.side[0].reset()
+	}
+	host, container := w.side[0].real, w.side[1].real
+	clear(w.live)
+	before := store{values: maps.Clone(w.store.values)}
+	w.start(c.opt)
+	var gone []string
+	for range w.r.IntN(3) { // it is lost in the middle, and begins anew
+		for range w.r.IntN(30) {
+			w.machine()
+		}
+		if w.store.settled {
+			break
+		}
+		met := w.s.Summary().Whole == [2]bool{true, true}
+		w.loseContainer()
+		if path := w.existing(tree.Host); met && path != "" && w.r.IntN(2) == 0 {
+			gone = append(gone, path)
+			w.write(tree.Host, path, nil)
+		}
+		w.join(tree.Container)
+	}
+	w.settleDown()
+	if w.halted != "" {
+		w.fail("halted: %s", w.halted)
+	}
+	w.checkFirst(host, container, before.knew, gone)
+	w.checkEnd()
+	return nil
+}
+
+// TestFirstContact: the host only gains, old copies do not come back, and what
+// is lost in the middle goes on as if it had not been.
+func TestFirstContact(t *testing.T) {
+	t.Parallel()
+	first := *oneSeed
+	if first == 0 {
+		first = rand.Uint64() >> 1
+	}
+	for n := range *histories {
+		seed := first + uint64(n)
+		if err := playFirst(seed, nil); err != nil {
+			var log strings.Builder
+			playFirst(seed, &log)
+			t.Fatalf("-seed %d: %v\n%s", seed, err, log.String())
+		}
+	}
+}
+
+// files returns a directory of n files of some size.
+func files(n int, size int64) *tree.Entry {
+	d := tree.NewDir(nil)
+	for i := range n {
+		x := fileOf(fmt.Sprint("file", i))
+		d = d.With(fmt.Sprintf("f%05d", i), tree.NewFile(x.Digest, size, false))
+	}
+	return d
+}
+
+// TestFirstLimits: what a first contact may bring without being asked.
+func TestFirstLimits(t *testing.T) {
+	host := tree.NewDir(nil).With("own", fileOf("1"))
+	differs := tree.NewDir(nil).With("own", fileOf("2"))
+	modules := tree.NewDir(nil).With("x", files(1, 1))
+	for name, x := range map[string]struct {
+		host, container *tree.Entry
+		opt             engine.Options
+		halts           bool
+	}{
+		"as many as allowed": {host, files(engine.MaxFirstFiles, 1), engine.Options{}, false},
+		"one more":           {host, files(engine.MaxFirstFiles+1, 1), engine.Options{}, true},
+		"one is overwritten": {host, files(engine.MaxFirstFiles, 1).With("own", fileOf("2")), engine.Options{}, true},
+		"large":              {host, files(2, engine.MaxFirstBytes/2+1), engine.Options{}, true},
+		"take host":          {host, files(300, 1), engine.Options{Forced: true, Mirror: true}, false},
+		"take container":     {host, files(300, 1), engine.Options{Forced: true, Winner: tree.Container}, false},
+		"empty host":         {tree.NewDir(nil), files(300, 1), engine.Options{}, false},
+		"host has it all":    {files(300, 1), files(300, 1), engine.Options{}, false},
+		"only on the host":   {files(300, 1), differs, engine.Options{}, false},
+		"old copies": {host, files(300, 1), engine.Options{
+			Known: func(string, *tree.Entry) bool { return true }}, false},
+		"dependencies":                {host, host.With("node_modules", modules), engine.Options{}, true},
+		"dependencies, deep":          {host.With("a", files(1, 1)), host.With("a", tree.NewDir(nil).With("node_modules", modules)), engine.Options{}, true},
+		"dependencies of an old copy": {host, host.With("node_modules", modules), engine.Options{Known: func(string, *tree.Entry) bool { return true }}, false},
+		"the same dependencies":       {host.With("node_modules", modules), differs.With("node_modules", modules), engine.Options{}, false},
+		"dependencies of an empty":    {tree.NewDir(nil), host.With("node_modules", modules), engine.Options{}, false},
+		"dependencies, only host":     {host.With("node_modules", modules), host, engine.Options{}, false},
+		"no file in dependencies":     {host, host.With("node_modules", tree.NewDir(nil)), engine.Options{}, false},
+	} {
+		x.opt.Dependencies = []string{"node_modules"}
+		g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(nil, x.opt)}
+		g.step(engine.Joined{Side: tree.Host})
+		g.step(engine.Joined{Side: tree.Container, First: true})
+		g.whole(tree.Container, x.container)
+		effects := g.whole(tree.Host, x.host)
+		if halts := len(effects) == 1 && kindOf(effects[0]) == "Halt"; halts != x.halts {
+			t.Errorf("%s: halts is %v, want %v: %v", name, halts, x.halts, kinds(effects))
+		}
+		if x.halts && len(g.step(engine.Tick{})) > 0 {
+			t.Errorf("%s: something happens after the halt", name)
+		}
+	}
+}
+
+// TestTakeOnce: that the container was to win is forgotten with the first
+// contact. A container that is recreated later does not win.
+func TestTakeOnce(t *testing.T) {
+	g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(nil, engine.Options{Winner: tree.Container, Forced: true})}
+	host, container := dirOf("a", "1"), dirOf("a", "2")
+	g.join(host, container, true)
+	g.play()
+	if showEntry(g.real[0]) != "{a=2}" {
+		t.Fatalf("host %s, want the container's", showEntry(g.real[0]))
+	}
+	g.step(engine.Lost{Side: tree.Container})
+	g.rejoin(dirOf("a", "3"), true)
+	g.play()
+	if showEntry(g.real[0]) != "{a=2}" || showEntry(g.real[1]) != "{a=2}" {
+		t.Fatalf("host %s, container %s, want the host's", showEntry(g.real[0]), showEntry(g.real[1]))
+	}
+}
+
+// TestFirstDone: a first contact is over when what it agreed on is durable,
+// and not before.
+func TestFirstDone(t *testing.T) {
+	g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(nil, engine.Options{})}
+	g.join(dirOf("a", "1"), dirOf("a", "1"), true)
+	g.until("Commit")
+	if g.count("FirstDone") > 0 || g.count("InSync") != 1 {
+		t.Fatal("over before the commit, or not in sync")
+	}
+	g.play()
+	if g.count("FirstDone") != 1 || g.count("InSync") != 1 {
+		t.Fatalf("%d times over, %d times in sync", g.count("FirstDone"), g.count("InSync"))
+	}
+}
+
+// TestEmptied: a root that is empty at once, and stays so, ends everything.
+func TestEmptied(t *testing.T) {
+	for _, on := range []tree.Side{tree.Host, tree.Container} {
+		g := synced(t, dirOf("a", "1", "b", "2"))
+		if on == tree.Host {
+			g.saw(on, "a", nil, "b", nil)
+		} else {
+			g.step(engine.Lost{Side: on})
+			g.rejoin(tree.NewDir(nil), false)
+		}
+		g.play()
+		if g.count("Apply") > 0 || g.count("Halt") != 1 {
+			t.Errorf("%v emptied: %v", on, g.log)
+		}
+	}
+	g := synced(t, dirOf("a", "1", "b", "2"))
+	g.saw(tree.Host, "a", nil, "b", nil)
+	g.saw(tree.Host, "c", fileOf("1"))
+	g.play()
+	if g.count("Halt") > 0 || showEntry(g.real[1]) != "{c=1}" {
+		t.Errorf("renamed: %v", g.log)
+	}
+	g = synced(t, dirOf("a", "1"))
+	g.saw(tree.Host, "a", nil)
+	g.play()
+	if g.count("Halt") > 0 || showEntry(g.real[1]) != "{}" {
+		t.Errorf("the only file: %v", g.log)
+	}
+	g = synced(t, dirOf("a", "1"))
+	g.saw(tree.Host, "", tree.NewUnknown("unreadable"))
+	if g.count("Halt") != 1 {
+		t.Errorf("the root is unreadable: %v", g.log)
+	}
+}

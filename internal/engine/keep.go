@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/twosync/twosync/internal/reconcile"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// loser names a content that loses its path.
+type loser struct {
+	path   string
+	kind   tree.Kind
+	digest tree.Digest
+}
+
+func loserOf(path string, e *tree.Entry) loser {
+	if e.Kind == tree.Link {
+		return loser{path, e.Kind, tree.DigestOf([]byte(e.Text))}
+	}
+	return loser{path, e.Kind, e.Digest}
+}
+
+// keeping is a loser on its way to the keep store.
+type keeping struct {
+	changes []waiting // that wait for it
+	stale   bool      // their side was lost since it was asked for
+}
+
+// waiting is a change that waits.
+type waiting struct {
+	side tree.Side
+	path string
+}
+
+// keep gives out a loser to be kept, once.
+func (s *State) keep(k reconcile.Keep) {
+	l := loserOf(k.Path, k.Entry)
+	if s.keeping[l] == nil {
+		s.keeping[l] = new(keeping)
+		s.emit(Keep{Side: k.Side, Path: k.Path, Entry: k.Entry})
+	}
+	w, c := s.keeping[l], waiting{k.Side, k.Change}
+	if !slices.Contains(w.changes, c) {
+		w.changes = append(w.changes, c)
+		s.sides[c.side].fly(c.path)
+	}
+	s.blocked.add(c.path)
+}
+
+// keptLoser goes on with the changes that waited for a loser.
+func (s *State) keptLoser(e Kept) {
+	if e.Entry == nil {
+		return
+	}
+	l := loserOf(e.Path, e.Entry)
+	w := s.keeping[l]
+	if w == nil {
+		return
+	}
+	delete(s.keeping, l)
+	if e.Err == "" && !s.kept[l] {
+		s.kept[l] = true
+		switch {
+		case e.Path == s.opt.OneWay && e.Path != "":
+		case s.FirstContact():
+			s.versions++
+		default:
+			s.conflicts++
+		}
+	}
+	for _, c := range w.changes {
+		sd := &s.sides[c.side]
+		sd.landed(c.path)
+		s.unblock(c.path)
+		if e.Err != "" && !w.stale {
+			sd.sealed.put(c.path, rest{s.now.Add(sealTime), "its other version can't be kept: " + e.Err})
+		}
+	}
+}
+
+// abandon lets nothing wait any more for losers on a side that is lost. Their
+// Kept still comes.
+func (s *State) abandon(lost tree.Side) {
+	for _, w := range s.keeping {
+		w.changes = slices.DeleteFunc(w.changes, func(c waiting) bool { return c.side == lost })
+		w.stale = true
+	}
+}

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/twosync/twosync/internal/reconcile"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// memory is what a side held at and below a path when the other side agreed
+// with it, or was being given it, and was lost.
+type memory struct {
+	lost  tree.Side
+	path  string
+	entry *tree.Entry
+}
+
+// whole says whether m is about everything.
+func (m memory) whole() bool { return m.path == "" }
+
+// remember notes what was agreed with a side, and what it was about to hold.
+// What of it is not durable may be lost over there, or not.
+func (s *State) remember(on tree.Side) {
+	if !slices.ContainsFunc(s.memory, memory.whole) {
+		s.memory = append(s.memory, memory{on, "", s.base})
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.batches)) {
+		f := s.batches[id]
+		if f.side != on || f.other == nil || f.late {
+			continue
+		}
+		for _, path := range slices.Sorted(maps.Keys(f.changes)) {
+			s.memory = append(s.memory, memory{on, path, tree.Get(f.other, path)})
+		}
+	}
+}
+
+// recall moves base to what was remembered wherever the side that is back
+// still holds it. Elsewhere nothing is known but what was durable. This holds
+// for a new replica too: what the host gave up since is an old copy there.
+func (s *State) recall() {
+	for _, m := range s.memory {
+		sd := &s.sides[m.lost]
+		e := tree.Get(sd.tree, m.path)
+		if sd.noExec && e != nil {
+			e = withBits(e, m.entry, e)
+			s.note(m.lost, m.path, e)
+		}
+		s.agreeOn(m.path, m.lost, e, m.entry)
+	}
+	s.memory = nil
+}
+
+// agreeOn moves base at path to as much as a side holds of what the other held.
+func (s *State) agreeOn(path string, on tree.Side, holds, held *tree.Entry) {
+	var v [2]*tree.Entry
+	v[on], v[on.Other()] = holds, held
+	var p reconcile.Plan
+	reconcile.At(path, tree.Get(s.base, path), v[tree.Host], v[tree.Container], reconcile.Policy{}, &p)
+	for _, c := range p.Agreed {
+		s.agree(c)
+	}
+}
+
+// agree moves base. Who agrees on a path agrees that what is above it are
+// directories; base may hold something else there since a side was lost.
+func (s *State) agree(c tree.Change) {
+	s.group.supersede(c.Path, tree.Get(s.base, c.Path))
+	t, ok := tree.Put(s.base, c.Path, c.New)
+	if !ok {
+		parent, _ := tree.Split(c.Path)
+		s.agree(tree.Change{Path: parent, New: tree.NewDir(nil)})
+		t, _ = tree.Put(s.base, c.Path, c.New)
+	}
+	host := s.sides[tree.Host].tree
+	s.base = alike(t, host, c.Path)
+	s.sides[tree.Container].tree = alike(s.sides[tree.Container].tree, host, c.Path)
+	s.group.add(c.Path, s.now)
+	s.news = true
+}
+
+// alike returns e with the subtree on the way to path that is the same in from
+// replaced by that one, so that trees that agree are one in memory.
+func alike(e, from *tree.Entry, path string) *tree.Entry {
+	if tree.Same(e, from) {
+		return from
+	}
+	if path == "" || !e.IsDir() || !from.IsDir() {
+		return e
+	}
+	name, rest := tree.Cut(path)
+	child := e.Child(name)
+	if child == nil {
+		return e
+	}
+	return e.With(name, alike(child, from.Child(name), rest))
+}
