@@ -1,0 +1,57 @@
+package disk
+
+import (
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// cursor opens directories below one that is held, step by step and never
+// through a link. It keeps the last way open, so that paths in their order
+// cost one open a directory.
+type cursor struct {
+	top   fsx.Dir
+	path  string
+	stack []fsx.Dir
+	ends  []int // stack[i] is path[:ends[i]]
+}
+
+// at returns the directory at path. It belongs to the cursor, and is good
+// until the next call.
+func (c *cursor) at(path string) (fsx.Dir, error) {
+	for len(c.stack) > 0 && !tree.Within(path, c.path[:c.ends[len(c.stack)-1]]) {
+		c.pop()
+	}
+	dir, done := c.top, 0
+	if n := len(c.stack); n > 0 {
+		dir, done = c.stack[n-1], c.ends[n-1]
+	}
+	c.path = path
+	for done < len(path) {
+		start := done
+		if start > 0 {
+			start++
+		}
+		name, _ := tree.Cut(path[start:])
+		sub, err := dir.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		done = start + len(name)
+		c.stack, c.ends = append(c.stack, sub), append(c.ends, done)
+		dir = sub
+	}
+	return dir, nil
+}
+
+func (c *cursor) pop() {
+	n := len(c.stack) - 1
+	c.stack[n].Close()
+	c.stack, c.ends = c.stack[:n], c.ends[:n]
+}
+
+// close gives up what the cursor has opened; top is the caller's.
+func (c *cursor) close() {
+	for len(c.stack) > 0 {
+		c.pop()
+	}
+}

@@ -1,0 +1,251 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/ignore"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
+	"github.com/twosync/twosync/internal/watch"
+)
+
+// privateName is our folder at the root: the lock, the replica token, intents,
+// slots. It never syncs, and ignores itself in git.
+const privateName = ".twosync"
+
+// Options are a Disk's choices; the zero value is the default.
+type Options struct {
+	// FS is the file system; fsx.OS() when nil.
+	FS fsx.FS
+	// Clock is the time; the system's when nil.
+	Clock replica.Clock
+	// Source watches a root; watch.Open when nil.
+	Source func(root string) (watch.Source, error)
+	// Each runs f for 0 to n-1, side by side where it can, and returns when
+	// all have ended; goroutines on every core when nil.
+	Each func(n int, f func(i int))
+	// Stage is a folder outside the root for files that are being built, for
+	// this root alone. It is used if a probe shows that a rename from there
+	// into the root works.
+	Stage string
+	// Holder is what the lock says of its holder, for whoever finds it taken.
+	Holder string
+	// LockWait is how long to wait for a lock that somebody has.
+	LockWait time.Duration
+	// Make makes a missing root.
+	Make bool
+	// Displaced takes over a file that was replaced or deleted, by a rename or
+	// a copy; nil: it is dropped. Why is "replaced" or "deleted".
+	Displaced func(dir fsx.Dir, name, path string, e *tree.Entry, why string) error
+	// DisplacedDone is called after some calls of Displaced; nil: nobody has to
+	// know.
+	DisplacedDone func() error
+	// Sweep is how often everything is statted although nothing was noticed.
+	Sweep time.Duration
+}
+
+// Disk is a replica on a file system. Its methods are those of
+// replica.Replica, and Run.
+type Disk struct {
+	// config
+	path     string
+	opt      Options
+	rules    *ignore.Rules
+	facts    replica.Facts
+	granule  int64
+	uid, gid uint32 // of what we make
+	boot     string // names the machine's current boot; empty when that is not known
+
+	// state
+	root    fsx.Dir
+	above   fsx.Dir // the directory that the root is in; may be nil
+	rootIno uint64
+	rootDev uint64
+	private fsx.Dir
+	stage   fsx.Dir
+	unlock  func() error
+	watch   watch.Source
+	started chan struct{}
+	out     queue
+	slots   slots
+	intents intents
+	settles chan replica.Settle
+	chores  chan struct{}
+	life    context.Context // ends with Close
+	end     context.CancelFunc
+	loops   sync.WaitGroup // Run
+
+	tokenMu  sync.Mutex
+	id       replica.ID  // guarded by tokenMu
+	cantGive atomic.Bool // new files can't be given to another owner
+
+	sweeps sweeps   // owned by the watch loop
+	young  []string // owned by the watch loop: directories whose stats are to be proven
+
+	mu         sync.Mutex
+	index      index                 // guarded by mu
+	settle     watch.Settle          // guarded by mu
+	leased     map[string]int        // guarded by mu: paths a batch is at work on
+	again      map[string]watch.Look // guarded by mu: looks to be made whatever the watch says
+	forced     map[string]bool       // guarded by mu: paths to report even if nothing changed
+	touched    map[string]struct{}   // guarded by mu: paths set by batches during a scan; nil when there is none
+	flushes    []flush               // guarded by mu
+	polled     map[string]struct{}   // guarded by mu: directories without a watch
+	saidPolled bool                  // guarded by mu
+	lastEvent  time.Time             // guarded by mu
+	restless   bool                  // guarded by mu: some stats may not be proven
+	unsaved    bool                  // guarded by mu: the stat cache is older than the index
+	savedAt    time.Time             // guarded by mu
+	saveDue    bool                  // guarded by mu
+	choring    bool                  // guarded by mu: chores were ordered and are not done
+	gone       bool                  // guarded by mu: the root is; nothing is applied any more
+	closed     bool                  // guarded by mu
+}
+
+// New returns a Disk on the directory at path. Nothing is touched before Start.
+func New(path string, opt Options) *Disk {
+	if opt.FS == nil {
+		opt.FS = fsx.OS()
+	}
+	if opt.Clock == nil {
+		opt.Clock = systemClock{}
+	}
+	if opt.Source == nil {
+		opt.Source = watch.Open
+	}
+	if opt.Each == nil {
+		opt.Each = newEach(workers())
+	}
+	if opt.Sweep == 0 {
+		opt.Sweep = sweepEvery
+	}
+	d := &Disk{
+		path: path, opt: opt,
+		settles: make(chan replica.Settle, maxSettles),
+		chores:  make(chan struct{}, 1),
+		started: make(chan struct{}),
+		leased:  make(map[string]int),
+		again:   make(map[string]watch.Look),
+		forced:  make(map[string]bool),
+		polled:  make(map[string]struct{}),
+	}
+	d.life, d.end = context.WithCancel(context.Background())
+	d.out.init()
+	d.settle.Known = d.knows
+	return d
+}
+
+// knows says whether an absence at path is news. Where a batch is at work it
+// may be: the index learns of what was put there a moment after everybody else
+// can see it, and take it away again. Callers hold mu.
+func (d *Disk) knows(path string) bool {
+	return d.leasedAt(path) || tree.Get(d.index.tree, path) != nil
+}
+
+// maxSettles bounds the groups that wait for durability; the engine has one in
+// flight, so more is a bug or a hostile host.
+const maxSettles = 16
+
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+// Start implements replica.Replica. When it fails it has given back the lock;
+// whoever waits in Next waits on until Close.
+func (d *Disk) Start(ctx context.Context, s replica.Start) (replica.Identity, error) {
+	id, err := d.start(ctx, s)
+	if err != nil {
+		d.giveBack()
+		return replica.Identity{}, err
+	}
+	close(d.started)
+	return id, nil
+}
+
+func (d *Disk) start(ctx context.Context, s replica.Start) (id replica.Identity, err error) {
+	if d.rules, err = ignore.ParseText(s.Rules); err != nil {
+		return id, fmt.Errorf("read rules: %w", err)
+	}
+	if d.path, err = filepath.Abs(d.path); err != nil {
+		return id, fmt.Errorf("open %s: %w", d.path, err)
+	}
+	private := func() error { return d.openPrivate(ctx) }
+	for _, step := range []func() error{d.openRoot, private, d.openStage} {
+		if err := step(); err != nil {
+			return id, err
+		}
+	}
+	if id.ID, id.Gen, err = d.readToken(); err != nil {
+		return id, err
+	}
+	d.id = id.ID
+	if err := d.recoverSlots(); err != nil {
+		return id, err
+	}
+	if d.watch, err = d.opt.Source(d.path); err != nil {
+		return id, fmt.Errorf("watch %s: %w", d.path, err)
+	}
+	d.settle.Precise = d.watch.Precise()
+	d.facts.Watch = d.watch.Mode()
+	id.Root, id.Boot, id.Facts = d.path, d.boot, d.facts
+	if real, err := filepath.EvalSymlinks(d.path); err == nil {
+		id.Root = real
+	}
+	return id, nil
+}
+
+// Next implements replica.Replica.
+func (d *Disk) Next(ctx context.Context) (replica.Report, error) { return d.out.next(ctx) }
+
+// Close implements replica.Replica. It ends Run and waits for that: nothing is
+// asked of the watch after it was closed.
+func (d *Disk) Close() error {
+	d.out.close(fs.ErrClosed)
+	return d.giveBack()
+}
+
+// giveBack ends everything but the queue of reports, once.
+func (d *Disk) giveBack() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	d.mu.Unlock()
+	d.end()
+	d.loops.Wait()
+	var errs []error
+	if d.watch != nil {
+		errs = append(errs, d.watch.Close(), d.cleanSlots(true), d.saveCache())
+	}
+	if d.intents.f != nil {
+		errs = append(errs, d.intents.f.Close())
+	}
+	for _, dir := range []fsx.Dir{d.stage, d.private, d.above, d.root} {
+		if dir != nil {
+			errs = append(errs, dir.Close())
+		}
+	}
+	if d.unlock != nil {
+		errs = append(errs, d.unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// ignored says whether the rules leave out a name.
+func (d *Disk) ignored(parent, name string, isDir bool) bool {
+	return d.rules.Match(parent, name, isDir)
+}
+
+// report puts r behind everything that was reported before. Callers that speak
+// of paths hold mu, so that reports are in the order of the index.
+func (d *Disk) report(r replica.Report) { d.out.put(r) }

@@ -1,0 +1,223 @@
+package disk
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/tree"
+	"github.com/twosync/twosync/internal/watch"
+)
+
+// look reads what a batch of hints points at, and reports what is new as one
+// observation.
+func (d *Disk) look(b watch.Batch) {
+	end := d.beginScan()
+	defer end()
+	l := looker{d: d, moves: b.Moves, inline: &inline{}, cur: &cursor{top: d.root}}
+	defer l.cur.close()
+	for _, k := range b.Looks {
+		if k.Path == "" {
+			l.whole()
+			continue
+		}
+		l.one(k)
+	}
+	l.commit()
+}
+
+// looker collects what one batch of looks found.
+type looker struct {
+	d      *Disk
+	cur    *cursor
+	moves  []watch.Move
+	inline *inline
+	saw    []sight
+}
+
+// sight is one look's result, not committed yet.
+type sight struct {
+	path string
+	f    found
+	deep bool // what is missing below is not believed yet
+}
+
+// whole looks everywhere. That follows lost events, so a stat that is as young
+// as its file proves nothing.
+func (l *looker) whole() {
+	l.d.checkRoot()
+	s := &scanner{d: l.d, prior: l.d.strictPrior, inline: l.inline, wait: l.d.unfinished, torn: l.d.rereadLater}
+	if f := s.dir("", l.d.root); f.stats != nil {
+		l.saw = append(l.saw, sight{"", f, true})
+	}
+}
+
+// one looks at one path.
+func (l *looker) one(k watch.Look) {
+	d := l.d
+	if d.skip(k) {
+		return
+	}
+	parent, name := tree.Split(k.Path)
+	var st fsx.Stat
+	dir, err := l.cur.at(parent)
+	if err == nil {
+		st, err = dir.Stat(name)
+	}
+	switch {
+	case isAbsent(err):
+		l.absent(k)
+	case d.outOfSight(parent, name, err == nil && st.Kind == fsx.Directory):
+		l.ignored(k, parent)
+	case err != nil:
+		l.saw = append(l.saw, sight{path: k.Path, f: unknown(err)})
+	default:
+		l.present(k, dir, name, st)
+	}
+}
+
+// isAbsent says whether an error of walking to a name witnesses that nothing is
+// there: it is missing, or what is above it is no directory.
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fsx.ErrNotDir) || errors.Is(err, fsx.ErrIsLink)
+}
+
+// outOfSight says whether the rules ignore a name or something above it.
+func (d *Disk) outOfSight(parent, name string, isDir bool) bool {
+	return d.ignored(parent, name, isDir) || parent != "" && d.rules.Ignored(parent, true)
+}
+
+// ignored notes that a directory holds something that the rules ignore.
+func (l *looker) ignored(k watch.Look, parent string) {
+	d := l.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if parent == "" && k.Path == privateName {
+		return
+	}
+	if s := d.index.dir(parent); s != nil {
+		s.hidden = true
+	}
+	if d.forced[k.Path] {
+		l.saw = append(l.saw, sight{path: k.Path, f: found{entry: tree.NewUnknown("ignored by the rules")}})
+	}
+}
+
+// skip says whether a batch is at work on path, and remembers to look later.
+func (d *Disk) skip(k watch.Look) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.leasedAt(k.Path) {
+		return false
+	}
+	d.lookAgain(k)
+	return true
+}
+
+// absent takes note of a name that is not there; the first time, it gets a
+// moment to come back.
+func (l *looker) absent(k watch.Look) {
+	if !k.TrustAbsent {
+		l.d.deferLook(k.Path, watch.Absent)
+		return
+	}
+	l.saw = append(l.saw, sight{path: k.Path})
+}
+
+// present looks at a name that is there.
+func (l *looker) present(k watch.Look, dir fsx.Dir, name string, st fsx.Stat) {
+	d := l.d
+	was := d.known(k.Path)
+	if st.Kind == fsx.Directory && !k.Deep && was.stats != nil && was.stats.ino == st.Ino {
+		l.saw = append(l.saw, sight{path: k.Path, f: was})
+		return
+	}
+	if st.Kind == fsx.Regular && !k.TrustEmpty && emptied(k, st, was.entry) {
+		d.deferLook(k.Path, watch.Empty)
+		return
+	}
+	s := &scanner{d: d, prior: d.priorFor(k, l.moves), inline: l.inline, torn: d.rereadLater}
+	if st.Kind == fsx.Directory {
+		s.wait = d.unfinished
+	}
+	f := s.name(k.Path, dir, name, st.Kind)
+	if f.entry != nil && f.entry.Kind == tree.Unknown && f.entry.Text == reasonTorn {
+		return // it is looked at again when it rests
+	}
+	if f.entry.IsFile() && f.entry.Size == 0 && st.Size > 0 && !k.TrustEmpty {
+		d.deferLook(k.Path, watch.Empty) // emptied between the stat and the read
+		return
+	}
+	l.saw = append(l.saw, sight{k.Path, f, true})
+}
+
+// emptied says whether a file may be a moment inside a save: it was emptied, or
+// it is new and nobody has closed it.
+func emptied(k watch.Look, st fsx.Stat, was *tree.Entry) bool {
+	if was == nil {
+		return st.Size == 0 || !k.Modified
+	}
+	return st.Size == 0 && was.Size > 0
+}
+
+// unfinished is emptied for a file that was met in a scan: nothing is known of
+// its writer, so a new one has to be older than the pauses of a writer are.
+func (d *Disk) unfinished(path string, st fsx.Stat) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.opt.Clock.Now()
+	was := tree.Get(d.index.tree, path)
+	age := now.UnixNano() - st.Mtime
+	switch {
+	case was.IsFile() && (st.Size > 0 || was.Size == 0):
+		return false
+	case was == nil && (age < 0 || age >= int64(watch.QuietWait)):
+		return false
+	}
+	d.settle.Defer(now, path, watch.Empty)
+	return true
+}
+
+func (d *Disk) deferLook(path string, why watch.Why) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settle.Defer(d.opt.Clock.Now(), path, why)
+}
+
+func (d *Disk) rereadLater(path string) { d.deferLook(path, watch.Changed) }
+
+// indexPrior is a scanner's prior where events guard what a stat can't tell,
+// and strictPrior where they don't.
+func (d *Disk) indexPrior(path string, st fsx.Stat) (*tree.Entry, trust, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.index.prior(path, st, false)
+}
+
+func (d *Disk) strictPrior(path string, st fsx.Stat) (*tree.Entry, trust, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.index.prior(path, st, true)
+}
+
+// priorFor returns what stands for a file's content without reading it: an
+// equal stat at the same path, or at the path from which it was moved with its
+// directory. A file that was itself modified is always read.
+func (d *Disk) priorFor(k watch.Look, moves []watch.Move) func(string, fsx.Stat) (*tree.Entry, trust, bool) {
+	return func(path string, st fsx.Stat) (*tree.Entry, trust, bool) {
+		if k.Modified && path == k.Path {
+			return nil, stale, false
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if e, t, ok := d.index.prior(path, st, false); ok {
+			return e, t, true
+		}
+		for _, m := range moves {
+			if m.IsDir && tree.Within(path, m.To) && path != m.To {
+				return d.index.prior(m.From+path[len(m.To):], st, false)
+			}
+		}
+		return nil, stale, false
+	}
+}

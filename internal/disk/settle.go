@@ -1,0 +1,120 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// The steps of durability.
+const (
+	siteSyncAll  fsx.Site = "settle.all"
+	siteSyncFile fsx.Site = "settle.file"
+	siteSyncDir  fsx.Site = "settle.dir"
+)
+
+// syncEach is the number of paths up to which each is made durable by itself;
+// above it the whole file system is, which costs the same for any number.
+const syncEach = 32
+
+// Settle implements replica.Replica.
+func (d *Disk) Settle(ctx context.Context, s replica.Settle) error {
+	select {
+	case d.settles <- s:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// makeDurable syncs what the paths hold, also what a user wrote there, and
+// then records the generation.
+func (d *Disk) makeDurable(s replica.Settle) error {
+	if err := d.syncPaths(s.Paths); err != nil {
+		return err
+	}
+	return d.record(s.Gen)
+}
+
+func (d *Disk) syncPaths(paths []string) error {
+	d.mu.Lock()
+	root := d.index.tree
+	d.mu.Unlock()
+	single := len(paths) <= syncEach
+	for _, p := range paths {
+		single = single && !tree.Get(root, p).IsDir()
+	}
+	if single {
+		return d.syncSingly(paths)
+	}
+	err := d.opt.FS.SyncFS(siteSyncAll, d.root)
+	if errors.Is(err, fsx.ErrUnsupported) {
+		return d.syncSingly(expand(root, paths))
+	}
+	if err != nil {
+		return fmt.Errorf("sync the file system: %w", err)
+	}
+	return nil
+}
+
+// expand lists everything at and below the paths.
+func expand(root *tree.Entry, paths []string) []string {
+	var all []string
+	for _, p := range paths {
+		all = append(all, p)
+		tree.Walk(p, tree.Get(root, p), func(q string, _ *tree.Entry) bool {
+			if q != p {
+				all = append(all, q)
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// syncSingly syncs files one by one, and each of their directories once.
+func (d *Disk) syncSingly(paths []string) error {
+	cur := &cursor{top: d.root}
+	defer cur.close()
+	dirs := make(map[string]bool)
+	for _, p := range paths {
+		parent, name := tree.Split(p)
+		dirs[parent] = true
+		dir, err := cur.at(parent)
+		if err != nil {
+			continue // gone, or no directory any more: then it is not what was agreed
+		}
+		if err := syncFile(dir, name); err != nil {
+			return fmt.Errorf("sync %s: %w", p, err)
+		}
+	}
+	for p := range dirs {
+		dir, err := cur.at(p)
+		if err != nil {
+			continue
+		}
+		if err := dir.Sync(siteSyncDir); err != nil {
+			return fmt.Errorf("sync directory %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// syncFile syncs a regular file; anything else has no content of its own.
+func syncFile(dir fsx.Dir, name string) error {
+	f, err := dir.Read(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fsx.ErrIsDir), errors.Is(err, fsx.ErrIsLink),
+		errors.Is(err, fsx.ErrNotRegular), errors.Is(err, fs.ErrPermission):
+		return nil
+	case err != nil:
+		return err
+	}
+	defer f.Close()
+	return f.Sync(siteSyncFile)
+}

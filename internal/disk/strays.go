@@ -1,0 +1,98 @@
+package disk
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+const siteStray fsx.Site = "stray.rename"
+
+// stray announces what is in a slot and belongs to no path any more. Its new
+// name says so: whatever happens, it stays until it is released.
+func (d *Disk) stray(name, path, why string) {
+	if name[:1] != strayed {
+		to := d.slots.name(strayed)
+		if d.stage.Rename(siteStray, name, d.stage, to, fsx.NoReplace) == nil {
+			name = to
+		}
+	}
+	e := d.readCaptured(d.stage, name)
+	if e == nil {
+		d.strayDir(name, path, why)
+		return
+	}
+	d.slots.mu.Lock()
+	if d.slots.strays == nil {
+		d.slots.strays = make(map[string]*tree.Entry)
+	}
+	d.slots.strays[name] = e
+	d.slots.mu.Unlock()
+	d.report(replica.Report{Stray: &replica.Stray{Slot: name, Path: path, Entry: e, Why: why}})
+}
+
+// strayDir announces everything in a captured directory, file by file. What is
+// neither a file, a link nor a directory stays in the stage folder.
+func (d *Disk) strayDir(name, path, why string) {
+	dir, err := d.stage.Open(name)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	items, err := dir.List()
+	if err != nil {
+		return
+	}
+	for _, it := range items {
+		below := ""
+		if path != "" {
+			below = tree.Join(path, it.Name)
+		}
+		d.strayUp(dir, it.Name, below, why)
+	}
+	d.stage.Rmdir(siteSlotRmdir, name)
+}
+
+// strayUp announces one name of a captured directory.
+func (d *Disk) strayUp(dir fsx.Dir, name, path, why string) error {
+	up := d.slots.name(strayed)
+	if err := dir.Rename(siteSlotUp, name, d.stage, up, fsx.NoReplace); err != nil {
+		return err
+	}
+	d.stray(up, path, why)
+	return nil
+}
+
+// Release implements replica.Replica.
+func (d *Disk) Release(_ context.Context, names []string) error {
+	var errs []error
+	for _, n := range names {
+		errs = append(errs, d.release(n))
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Disk) release(name string) error {
+	d.slots.mu.Lock()
+	_, ok := d.slots.strays[name]
+	delete(d.slots.strays, name)
+	d.slots.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	return d.stage.Unlink(siteSlotDrop, name)
+}
+
+// openStray opens a stray that was announced.
+func (d *Disk) openStray(name string) (fsx.File, error) {
+	d.slots.mu.Lock()
+	_, ok := d.slots.strays[name]
+	d.slots.mu.Unlock()
+	if !ok {
+		return nil, errNoSlot
+	}
+	return d.stage.Read(name)
+}

@@ -1,0 +1,103 @@
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/record"
+	"github.com/twosync/twosync/internal/replica"
+)
+
+// The steps of writing the token.
+const (
+	siteTokenDrop   fsx.Site = "token.drop"
+	siteTokenNew    fsx.Site = "token.create"
+	siteTokenSync   fsx.Site = "token.sync"
+	siteTokenRename fsx.Site = "token.rename"
+	siteTokenDir    fsx.Site = "token.dir"
+)
+
+const tokenName = "replica"
+
+// readToken returns who this replica is; the zero ID when it has no token.
+func (d *Disk) readToken() (id replica.ID, gen uint64, err error) {
+	f, err := d.private.Read(tokenName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return id, 0, nil
+	}
+	if err != nil {
+		return id, 0, fmt.Errorf("read the replica token: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil {
+		return id, 0, fmt.Errorf("read the replica token: %w", err)
+	}
+	p, _, ok := record.CutFrame(b)
+	if !ok {
+		return replica.ID{}, 0, nil // torn: nobody knows who this is
+	}
+	r := record.NewReader(p)
+	id, gen = replica.ID(r.Digest()), r.Uint(1<<62)
+	if r.End() != nil {
+		return replica.ID{}, 0, nil
+	}
+	return id, gen, nil
+}
+
+// writeToken records who this replica is, durably.
+func (d *Disk) writeToken(id replica.ID, gen uint64) error {
+	if err := d.replaceToken(id, gen); err != nil {
+		return fmt.Errorf("write the replica token: %w", err)
+	}
+	return nil
+}
+
+func (d *Disk) replaceToken(id replica.ID, gen uint64) error {
+	const next = tokenName + ".new"
+	d.private.Unlink(siteTokenDrop, next) // left over from a crash
+	f, err := d.private.Create(siteTokenNew, next, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	payload := record.AppendUint(append([]byte(nil), id[:]...), gen)
+	if _, err := f.Write(record.AppendFrame(nil, payload)); err != nil {
+		return err
+	}
+	if err := f.Sync(siteTokenSync); err != nil {
+		return err
+	}
+	if err := d.private.Rename(siteTokenRename, next, d.private, tokenName, fsx.Replace); err != nil {
+		return err
+	}
+	return d.private.Sync(siteTokenDir)
+}
+
+// Adopt implements replica.Replica.
+func (d *Disk) Adopt(_ context.Context, id replica.ID, gen uint64) error {
+	d.tokenMu.Lock()
+	defer d.tokenMu.Unlock()
+	if err := d.writeToken(id, gen); err != nil {
+		return err
+	}
+	d.id = id
+	return nil
+}
+
+// record makes a generation durable that was settled.
+func (d *Disk) record(gen uint64) error {
+	d.tokenMu.Lock()
+	defer d.tokenMu.Unlock()
+	return d.writeToken(d.id, gen)
+}
+
+func newID() (id replica.ID) {
+	rand.Read(id[:])
+	return id
+}
