@@ -1,0 +1,88 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twosync/twosync/internal/engine"
+)
+
+// errGone answers a barrier that can't be reached.
+var errGone = errors.New("the container is not connected")
+
+// Flush waits until everything that was written on either side before the call
+// is on the other, or held. The error is ctx's, or that the other side is gone.
+func (s *Session) Flush(ctx context.Context) (Status, error) {
+	done := make(chan error, 1)
+	if err := s.send(ctx, func(s *Session) error { return s.flush(done) }); err != nil {
+		return Status{}, err
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return Status{}, err
+		}
+		return s.Status(ctx)
+	case <-ctx.Done():
+		return Status{}, ctx.Err()
+	}
+}
+
+func (s *Session) flush(done chan<- error) error {
+	if s.remote == nil {
+		done <- errGone
+		return nil
+	}
+	s.lastN++
+	s.waiters[s.lastN] = done
+	return s.step(engine.Flush{N: s.lastN})
+}
+
+// passed answers whoever waits for a barrier.
+func (s *Session) passed(n uint64, err error) {
+	if done, ok := s.waiters[n]; ok {
+		delete(s.waiters, n)
+		done <- err
+	}
+}
+
+// Status says how things stand.
+func (s *Session) Status(ctx context.Context) (Status, error) {
+	out := make(chan Status, 1)
+	if err := s.send(ctx, func(s *Session) error { out <- s.status(); return nil }); err != nil {
+		return Status{}, err
+	}
+	select {
+	case st := <-out:
+		return st, nil
+	case <-ctx.Done():
+		return Status{}, ctx.Err()
+	}
+}
+
+func (s *Session) status() Status {
+	sum := s.engine.Summary()
+	st := Status{
+		State: s.state(sum), Since: s.since.Truncate(time.Second),
+		Files: sum.Files, Bytes: sum.Bytes, Pending: sum.Pending, Conflicts: sum.Conflicts, Versions: sum.Versions, Durable: sum.Durable,
+		Held: []Held{}, Sides: s.told.facts,
+		Watch: map[string]string{"host": s.told.facts[0].Watch, "container": s.told.facts[1].Watch},
+	}
+	for _, h := range sum.Held {
+		st.Held = append(st.Held, Held{Side: h.Side.String(), Path: h.Path, Reason: h.Reason})
+	}
+	return st
+}
+
+func (s *Session) state(sum engine.Summary) string {
+	switch {
+	case s.remote == nil:
+		return "connecting"
+	case !sum.Whole[0] || !sum.Whole[1]:
+		return "scanning"
+	case !sum.InSync:
+		return "syncing"
+	}
+	return "in sync"
+}

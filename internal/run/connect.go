@@ -1,0 +1,229 @@
+package run
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/twosync/twosync/internal/engine"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// How long apart a lost container is dialled.
+const (
+	redialFirst = 200 * time.Millisecond
+	redialMax   = 2 * time.Second
+)
+
+// feedContainer connects to the container, brings its reports to the loop, and
+// connects again when it is lost. Only what is wrong before the first
+// connection is an error.
+func (s *Session) feedContainer(ctx context.Context) error {
+	for first, wait := true, redialFirst; ; {
+		r, err := s.connect(ctx, first)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && first:
+			return err
+		case err != nil:
+			s.tell(ctx, Event{Kind: Lost, Text: err.Error()})
+			if pause(ctx, wait) != nil {
+				return nil
+			}
+			wait = min(2*wait, redialMax)
+			continue
+		}
+		first, wait = false, redialFirst
+		err = s.feed(ctx, r)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if halt := (*HaltError)(nil); errors.As(err, &halt) {
+			return err
+		}
+		s.send(ctx, func(s *Session) error { return s.lost(err) })
+		r.Close()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Session) tell(ctx context.Context, e Event) {
+	s.send(ctx, func(s *Session) error { s.told.say(e); return nil })
+}
+
+// connect starts an agent and finds out whether base holds for its replica. If
+// not, an epoch begins, and base's history is all that is left of the past.
+func (s *Session) connect(ctx context.Context, first bool) (replica.Replica, error) {
+	if first {
+		s.tell(ctx, Event{Kind: Connecting})
+	}
+	r, err := s.cfg.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, err := r.Start(ctx, replica.Start{Rules: s.cfg.Rules.Text()})
+	if err == nil {
+		err = s.meet(ctx, r, id)
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// meet decides whether this is a first contact and tells the loop.
+func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identity) error {
+	if s.base.sameRoot(id) {
+		return &MountedError{}
+	}
+	j := engine.Joined{Side: tree.Container, Gen: s.base.last(id), NoExec: id.Facts.NoExec}
+	j.First = s.cfg.Take != "" && s.seen == nil || !s.base.known(id)
+	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != ""
+	if j.First {
+		j.Gen++
+		var err error
+		if id.ID, err = s.adopt(ctx, r, j.Gen); err != nil {
+			return err
+		}
+	}
+	s.seen = &id
+	return s.send(ctx, func(s *Session) error { return s.joined(r, id, j) })
+}
+
+// adopt gives the container's replica a new identity, and the host's one if it
+// has none.
+func (s *Session) adopt(ctx context.Context, r replica.Replica, gen uint64) (id replica.ID, err error) {
+	rand.Read(id[:])
+	e := s.base.epoch(id, gen)
+	done := make(chan error, 1)
+	s.base.do(func(l *ledger) error {
+		err := l.begin(e, s.cfg.Rules.Text())
+		done <- err
+		return err
+	})
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = s.cfg.Host.Adopt(ctx, e.Host, gen)
+	}
+	if err == nil {
+		err = r.Adopt(ctx, id, gen)
+	}
+	return id, err
+}
+
+func (s *Session) joined(r replica.Replica, id replica.Identity, j engine.Joined) error {
+	s.remote = r
+	s.remotes.set(r)
+	s.told.connected(id.Facts)
+	return s.step(j)
+}
+
+// lost forgets the connection. Whoever waits for a barrier hears of it.
+func (s *Session) lost(err error) error {
+	s.remote = nil
+	s.remotes.set(nil)
+	s.told.lost(err)
+	for n := range s.waiters {
+		s.passed(n, errGone)
+	}
+	return s.step(engine.Lost{Side: tree.Container})
+}
+
+// feed brings one connection's reports to the loop until it ends.
+func (s *Session) feed(ctx context.Context, r replica.Replica) error {
+	for {
+		rep, err := r.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if n := rep.Notice; n != nil && n.Level == replica.Halt {
+			// A root that vanished in the container is a container that is
+			// being replaced: it is dialled again, and met as what it is then.
+			return errors.New(n.Text)
+		}
+		if err := s.send(ctx, func(s *Session) error { return s.report(replica.Container, r, rep) }); err != nil {
+			return err
+		}
+	}
+}
+
+// sides is the container's replica of the moment, as a source of contents.
+type sides struct {
+	mu sync.Mutex
+	r  replica.Replica // guarded by mu
+}
+
+func (x *sides) set(r replica.Replica) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.r = r
+}
+
+// source returns the replica of the moment, or one that has nothing.
+func (x *sides) source() replica.Source {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.r == nil {
+		return nowhere{}
+	}
+	return patient{x.r}
+}
+
+// nowhere has no content.
+type nowhere struct{}
+
+func (nowhere) Send(_ context.Context, wants []replica.Want, sink func(replica.Piece) error) error {
+	for i := range wants {
+		if err := sink(replica.Piece{Want: i, Gone: "the container is not connected"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patient makes the end of a connection the end of the contents that were to
+// come over it, and not of whoever waits for them.
+type patient struct{ src replica.Source }
+
+func (p patient) Send(ctx context.Context, wants []replica.Want, sink func(replica.Piece) error) error {
+	over := make([]bool, len(wants))
+	var sunk error
+	err := p.src.Send(ctx, wants, func(x replica.Piece) error {
+		if x.Want >= 0 && x.Want < len(over) && (x.End || x.Gone != "") {
+			over[x.Want] = true
+		}
+		sunk = sink(x)
+		return sunk
+	})
+	if err == nil || sunk != nil || ctx.Err() != nil {
+		return err
+	}
+	for i := range wants {
+		if over[i] {
+			continue
+		}
+		if err := sink(replica.Piece{Want: i, Gone: "the container was lost"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

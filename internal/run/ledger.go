@@ -1,0 +1,120 @@
+package run
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+
+	"github.com/twosync/twosync/internal/base"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// ledger is base with a lane of its own: appending and syncing must not hold
+// up a save.
+type ledger struct {
+	lane  lane
+	mu    sync.Mutex
+	host  replica.Identity // guarded by mu
+	store *base.Store      // guarded by mu
+
+	settledOnce bool   // guarded by mu: the first contact of this epoch is over
+	intended    uint64 // guarded by mu: the last generation with an intent
+}
+
+func newLedger(store *base.Store, was base.Loaded) *ledger {
+	return &ledger{lane: newLane(), store: store, settledOnce: was.Settled, intended: max(was.PendingGen, was.Epoch.Gen)}
+}
+
+func (l *ledger) do(f func(*ledger) error) {
+	l.lane.do(func(context.Context) error { return f(l) })
+}
+
+func (l *ledger) run(ctx context.Context) error { return l.lane.run(ctx) }
+
+func (l *ledger) knows(path string, e *tree.Entry) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.store.Knows(path, e)
+}
+
+func (l *ledger) intend(gen uint64, paths []string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if gen <= l.store.Epoch().Gen {
+		return nil // of a connection that was lost
+	}
+	l.intended = max(l.intended, gen)
+	return l.store.Intend(gen, paths)
+}
+
+func (l *ledger) commit(gen uint64, updates []tree.Change) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.store.Epoch()
+	if gen <= e.Gen {
+		return nil
+	}
+	e.Gen = gen
+	l.host.Gen = gen // which both sides have recorded
+	return l.store.Commit(e, updates)
+}
+
+func (l *ledger) settled() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settledOnce = true
+	return l.store.SetSettled()
+}
+
+// known says whether base holds for this pair of replicas: they are the ones
+// that met last, and no generation is there that base can't explain.
+func (l *ledger) known(container replica.Identity) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.store.Epoch()
+	explained := func(id replica.Identity) bool { return id.Gen == e.Gen || id.Gen > e.Gen && id.Gen <= l.intended }
+	return l.settledOnce && e.Container == container.ID && e.Host == l.host.ID &&
+		container.ID != replica.ID{} && explained(container) && explained(l.host)
+}
+
+// sameRoot says whether the container's root is the host's own: it is mounted
+// there.
+func (l *ledger) sameRoot(container replica.Identity) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.host.ID == container.ID && container.ID != replica.ID{}
+}
+
+// last returns the latest generation that anybody has seen.
+func (l *ledger) last(container replica.Identity) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.store.Epoch().Gen, l.host.Gen, container.Gen, l.intended)
+}
+
+// met notes who the host's replica is.
+func (l *ledger) met(host replica.Identity) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.host = host
+}
+
+// epoch returns the epoch that begins with a new container's replica.
+func (l *ledger) epoch(container replica.ID, gen uint64) base.Epoch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.host.ID == (replica.ID{}) {
+		rand.Read(l.host.ID[:])
+	}
+	l.host.Gen = gen
+	return base.Epoch{Host: l.host.ID, Container: container, Gen: gen}
+}
+
+// begin begins an epoch.
+func (l *ledger) begin(e base.Epoch, rules string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settledOnce, l.intended = false, e.Gen
+	return l.store.Begin(e, rules, nil)
+}

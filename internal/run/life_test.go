@@ -1,0 +1,275 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/twosync/twosync/internal/replica"
+)
+
+// recreate makes the container's root what an image would make it: these files
+// and no token.
+func (p *pair) recreate(files map[string]string) {
+	p.t.Helper()
+	if err := os.RemoveAll(p.container); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.Mkdir(p.container, 0o777); err != nil {
+		p.t.Fatal(err)
+	}
+	for path, content := range files {
+		write(p.t, p.container, path, content)
+	}
+}
+
+// settled waits until everything that is in sync is durable, too.
+func (p *pair) settled() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), deadline)
+	defer cancel()
+	for {
+		st, err := p.session.Status(ctx)
+		if err == nil && st.Durable {
+			return
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+func (p *pair) read(dir, path string) string {
+	b, err := os.ReadFile(filepath.Join(dir, path))
+	if errors.Is(err, os.ErrNotExist) {
+		return "absent"
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func (p *pair) want(dir, path, content string) {
+	p.t.Helper()
+	if got := p.read(dir, path); got != content {
+		p.t.Errorf("%s/%s holds %q, want %q", filepath.Base(dir), path, got, content)
+	}
+}
+
+// kept returns what the keep store holds for a path.
+func (p *pair) kept(path string) []string {
+	p.t.Helper()
+	var out []string
+	for _, i := range p.keep.List() {
+		if i.Path != path {
+			continue
+		}
+		f, err := p.keep.Read(i)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		b := make([]byte, i.Entry.Size)
+		f.ReadAt(b, 0)
+		f.Close()
+		out = append(out, string(i.Why)+": "+string(b))
+	}
+	return out
+}
+
+func TestEditsWhileDown(t *testing.T) {
+	p := newPair(t)
+	write(t, p.host, "a", "1")
+	write(t, p.host, "b", "1")
+	write(t, p.host, "d/e", "1")
+	p.start()
+	p.flush()
+	p.stop()
+	write(t, p.host, "a", "2 from host")
+	write(t, p.container, "b", "2 from container")
+	os.RemoveAll(filepath.Join(p.container, "d"))
+	write(t, p.container, "new", "n")
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.container, "a", "2 from host")
+	p.want(p.host, "b", "2 from container")
+	p.want(p.host, "d/e", "absent")
+	p.want(p.host, "new", "n")
+	p.stop()
+}
+
+func TestConflictKeepsTheLoser(t *testing.T) {
+	p := newPair(t)
+	write(t, p.host, "a", "1")
+	p.start()
+	p.flush()
+	p.stop()
+	write(t, p.host, "a", "host's")
+	write(t, p.container, "a", "container's")
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.host, "a", "host's")
+	if got := p.kept("a"); len(got) != 1 || got[0] != "conflict: container's" {
+		t.Errorf("kept %q, want the container's version", got)
+	}
+	p.stop()
+}
+
+// J5: a container that was recreated empty is filled again.
+func TestRecreatedEmpty(t *testing.T) {
+	p := newPair(t)
+	write(t, p.host, "a", "1")
+	write(t, p.host, "d/b", "1")
+	p.start()
+	p.flush()
+	p.stop()
+	p.recreate(nil)
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.host, "d/b", "1")
+	p.stop()
+}
+
+// J6: an image with last week's source, in which the host has since changed,
+// deleted and renamed files. The host wins and nothing comes back.
+func TestRecreatedWithOldSource(t *testing.T) {
+	p := newPair(t)
+	old := map[string]string{"a": "1", "b": "1", "c": "content of c", "d/x": "1", "d/y": "1", "e/f": "1"}
+	for path, content := range old {
+		write(t, p.host, path, content)
+	}
+	p.start()
+	p.flush()
+	write(t, p.host, "a", "2")
+	os.Remove(filepath.Join(p.host, "b"))
+	os.Rename(filepath.Join(p.host, "c"), filepath.Join(p.host, "c2"))
+	os.RemoveAll(filepath.Join(p.host, "e"))
+	p.flush()
+	p.stop()
+	old["baked"] = "only in the image"
+	old["d/y"] = "changed in the image"
+	p.recreate(old)
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.host, "a", "2")
+	p.want(p.host, "b", "absent")
+	p.want(p.host, "c", "absent")
+	p.want(p.host, "c2", "content of c")
+	p.want(p.host, "e/f", "absent")
+	p.want(p.host, "baked", "only in the image")
+	p.want(p.host, "d/y", "1")
+	if got := p.kept("d/y"); len(got) != 1 || got[0] != "conflict: changed in the image" {
+		t.Errorf("kept %q, want the image's version", got)
+	}
+	p.stop()
+}
+
+// The container goes away and comes back under a running session.
+func TestLostAndFound(t *testing.T) {
+	p := newPair(t)
+	p.wire = true
+	write(t, p.host, "a", "1")
+	p.start()
+	p.flush()
+	p.settled()
+	for _, content := range []string{"2", "3"} {
+		p.cut()
+		write(t, p.host, "a", content)
+		write(t, p.container, "b", content)
+		p.flush()
+		p.same()
+		p.want(p.container, "a", content)
+		p.want(p.host, "b", content)
+	}
+	p.stop()
+}
+
+func TestFirstContactStops(t *testing.T) {
+	p := newPair(t)
+	write(t, p.host, "a", "1")
+	write(t, p.container, "node_modules/m/index.js", "code")
+	p.start()
+	err := <-p.errs
+	halt := (*HaltError)(nil)
+	if !errors.As(err, &halt) {
+		t.Fatalf("session ended with %v, want a halt", err)
+	}
+	t.Log(halt.Reason, halt.Remedy)
+	p.want(p.host, "node_modules/m/index.js", "absent")
+	p.want(p.container, "a", "absent")
+}
+
+func TestFirstContactTakeHost(t *testing.T) {
+	p := newPair(t)
+	p.take = "host"
+	write(t, p.host, "a", "host's")
+	write(t, p.container, "a", "container's")
+	write(t, p.container, "only", "there")
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.container, "a", "host's")
+	p.want(p.container, "only", "absent")
+	if got := p.kept("only"); len(got) != 1 {
+		t.Errorf("kept %q of a file that only the container had", got)
+	}
+	p.stop()
+}
+
+func TestEmptiedRootHalts(t *testing.T) {
+	for _, side := range []replica.Side{replica.Host, replica.Container} {
+		t.Run(side.String(), func(t *testing.T) {
+			p := newPair(t)
+			write(t, p.host, "a", "1")
+			write(t, p.host, "b", "1")
+			p.start()
+			p.flush()
+			p.stop()
+			dir, other := p.host, p.container
+			if side == replica.Container {
+				dir, other = other, dir
+			}
+			os.Remove(filepath.Join(dir, "a"))
+			os.Remove(filepath.Join(dir, "b"))
+			p.start()
+			err := <-p.errs
+			if halt := (*HaltError)(nil); !errors.As(err, &halt) {
+				t.Fatalf("session ended with %v, want a halt", err)
+			}
+			p.want(other, "a", "1")
+		})
+	}
+}
+
+// K5: the rules are the host's. What the container writes into their file does
+// not come over.
+func TestOneWay(t *testing.T) {
+	p := newPair(t)
+	p.oneWay = "rules"
+	write(t, p.host, "rules", "host's")
+	p.start()
+	p.flush()
+	p.want(p.container, "rules", "host's")
+	write(t, p.container, "rules", "container's")
+	p.flush()
+	p.flush()
+	p.want(p.host, "rules", "host's")
+	p.want(p.container, "rules", "host's")
+	if got := p.kept("rules"); len(got) != 1 {
+		t.Errorf("kept %q, want the container's version", got)
+	}
+	os.Remove(filepath.Join(p.host, "rules"))
+	p.flush()
+	p.want(p.container, "rules", "absent")
+	write(t, p.container, "rules", "container's own")
+	p.flush()
+	p.want(p.host, "rules", "absent")
+	p.stop()
+}

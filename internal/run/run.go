@@ -1,0 +1,274 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twosync/twosync/internal/engine"
+	"github.com/twosync/twosync/internal/ignore"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
+	"golang.org/x/sync/errgroup"
+)
+
+// drainTime is how long a session that is to end waits for what was agreed to
+// become durable. Without it nothing is lost, but looked at again.
+const drainTime = 1500 * time.Millisecond
+
+// Session is a running session.
+type Session struct {
+	// config
+	cfg Config
+
+	// state, owned by the loop but for the channels
+	engine  *engine.State
+	events  chan event
+	keeps   lane // what goes to the keep store, one after the other
+	base    *ledger
+	remote  replica.Replica // the container's; nil while it is lost
+	remotes sides           // the same, for those who are not the loop
+	inline  pocket
+	seen    *replica.Identity // the container's, of the last connection; feedContainer's own
+	timer   *time.Timer
+	waiters map[uint64]chan<- error
+	lastN   uint64
+	told    teller
+	since   time.Time
+	group   *errgroup.Group
+	ctx     context.Context // of the replicas: outlives the caller's by drainTime
+}
+
+// event is what the loop takes in: a step of the engine, or something about
+// the session itself.
+type event func(*Session) error
+
+// errDone ends the loop without an error.
+var errDone = errors.New("done")
+
+// New returns a session; nothing happens before Run.
+func New(cfg Config) *Session {
+	return &Session{
+		cfg: cfg, events: make(chan event, 64), base: newLedger(cfg.Base, cfg.Was),
+		waiters: make(map[uint64]chan<- error), since: time.Now(),
+		told: teller{tell: cfg.Tell}, keeps: newLane(),
+	}
+}
+
+// Run keeps the two sides the same until ctx is done (it returns nil then), or
+// Once is reached, or something stops it: a *HaltError, or whatever Dial or
+// Start of the first connection said.
+func (s *Session) Run(ctx context.Context) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	s.group, s.ctx = errgroup.WithContext(inner)
+	id, err := s.begin()
+	if err != nil {
+		return err
+	}
+	s.group.Go(func() error { return ended(s.cfg.Host.Run(s.ctx), s.ctx) })
+	s.group.Go(func() error { return s.feedHost(s.ctx, id) })
+	s.group.Go(func() error { return s.feedContainer(s.ctx) })
+	s.group.Go(func() error { return s.keeps.run(s.ctx) })
+	s.group.Go(func() error { return s.base.run(s.ctx) })
+	s.group.Go(func() error { return s.loop(ctx) })
+	err = s.group.Wait()
+	if s.remote != nil {
+		s.remote.Close()
+	}
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
+// ended makes the end that we asked for no error.
+func ended(err error, ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// begin opens the host's root and restricts base to what the rules cover now.
+func (s *Session) begin() (replica.Identity, error) {
+	id, err := s.cfg.Host.Start(s.ctx, replica.Start{Rules: s.cfg.Rules.Text()})
+	if err != nil {
+		return id, err
+	}
+	s.told.facts[replica.Host] = id.Facts
+	was := s.cfg.Was
+	if was.Lost != "" {
+		s.told.say(Event{Kind: Warning, Text: "what was last agreed can't be read: " + was.Lost,
+			Remedy: "nothing is deleted because of it; both sides are compared as if for the first time"})
+	}
+	if was.Tree != nil && was.Rules != s.cfg.Rules.Text() {
+		was.Tree = covered("", was.Tree, s.cfg.Rules)
+		if err := s.cfg.Base.SetRules(s.cfg.Rules.Text(), was.Tree); err != nil {
+			return id, err
+		}
+	}
+	s.base.met(id)
+	s.engine = engine.New(was.Tree, engine.Options{
+		Winner: winner(s.cfg.Take), Mirror: s.cfg.Take == "host", Forced: s.cfg.Take != "",
+		Known: s.base.knows, OneWay: s.cfg.OneWay, Dependencies: ignore.DependencyFolders[:],
+	})
+	s.timer = time.NewTimer(time.Hour)
+	return id, nil
+}
+
+func winner(take string) tree.Side {
+	if take == "container" {
+		return tree.Container
+	}
+	return tree.Host
+}
+
+// covered returns e without what the rules ignore.
+func covered(path string, e *tree.Entry, rules *ignore.Rules) *tree.Entry {
+	for name, child := range e.Children() {
+		if rules.Match(path, name, child.IsDir()) {
+			e = e.With(name, nil)
+		} else if child.IsDir() {
+			e = e.With(name, covered(tree.Join(path, name), child, rules))
+		}
+	}
+	return e
+}
+
+// loop owns the engine. It waits for nothing but the next event.
+func (s *Session) loop(ctx context.Context) error {
+	defer s.timer.Stop()
+	var drained <-chan time.Time
+	stop := ctx.Done()
+	for {
+		var err error
+		select {
+		case e := <-s.events:
+			err = e(s)
+		case <-s.timer.C:
+			err = s.step(engine.Tick{})
+		case <-stop:
+			stop, drained = nil, time.After(drainTime)
+		case <-drained:
+			return errDone
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if s.engine.Durable() && (stop == nil || s.cfg.Once && s.engine.InSync()) {
+			return s.writtenDown()
+		}
+	}
+}
+
+// writtenDown ends the loop once base has done what it was handed.
+func (s *Session) writtenDown() error {
+	done := make(chan struct{})
+	s.base.do(func(*ledger) error { close(done); return nil })
+	select {
+	case <-done:
+	case <-time.After(drainTime):
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+	return errDone
+}
+
+// send hands the loop an event.
+func (s *Session) send(ctx context.Context, e event) error {
+	select {
+	case s.events <- e:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// step tells the engine what happened and carries out what it says.
+func (s *Session) step(e engine.Event) error {
+	effects := s.engine.Step(time.Now(), e)
+	s.told.plan(s.engine, effects)
+	for _, f := range effects {
+		if err := s.act(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// feedHost brings the host's reports to the loop.
+func (s *Session) feedHost(ctx context.Context, id replica.Identity) error {
+	if err := s.send(ctx, func(s *Session) error {
+		return s.step(engine.Joined{Side: tree.Host, Gen: id.Gen, NoExec: id.Facts.NoExec})
+	}); err != nil {
+		return nil
+	}
+	for {
+		r, err := s.cfg.Host.Next(ctx)
+		if err != nil {
+			return ended(fmt.Errorf("the host's directory: %w", err), ctx)
+		}
+		if s.send(ctx, func(s *Session) error { return s.report(replica.Host, s.cfg.Host, r) }) != nil {
+			return nil
+		}
+	}
+}
+
+// report translates a side's report into a step.
+func (s *Session) report(side replica.Side, from replica.Replica, r replica.Report) error {
+	switch {
+	case r.Observed != nil:
+		s.inline.put(r.Observed.Contents)
+		o := engine.Observed{Side: side, Whole: r.Observed.Whole}
+		for _, seen := range r.Observed.Seen {
+			o.Seen = append(o.Seen, engine.Seen(seen))
+		}
+		return s.step(o)
+	case r.Outcome != nil:
+		o := engine.Outcome{Side: side, Batch: r.Outcome.Batch, Done: r.Outcome.Done}
+		for _, x := range r.Outcome.Results {
+			o.Results = append(o.Results, engine.Result{Path: x.Path, Entry: x.Entry, Status: engine.Status(x.Status), Reason: x.Reason})
+		}
+		s.told.outcome(side, r.Outcome)
+		return s.step(o)
+	case r.Durable != nil:
+		if r.Durable.Err != "" {
+			s.told.say(Event{Kind: Warning, Side: side.String(), Text: "can't make changes durable: " + r.Durable.Err, Remedy: "it is tried again"})
+		}
+		return s.step(engine.Durable{Side: side, Gen: r.Durable.Gen, Err: r.Durable.Err})
+	case r.Flushed != nil:
+		return s.step(engine.Flushed{Side: side, N: r.Flushed.N})
+	case r.Stray != nil:
+		s.rescue(side, from, *r.Stray)
+	case r.Notice != nil:
+		return s.notice(side, *r.Notice)
+	case r.Progress != nil:
+		s.told.progress(side, *r.Progress)
+	}
+	return nil
+}
+
+// notice passes on what a side has to say, or ends the session because of it.
+func (s *Session) notice(side replica.Side, n replica.Notice) error {
+	if n.Level == replica.Halt {
+		return &HaltError{Reason: n.Text, Remedy: n.Remedy}
+	}
+	kind := Note
+	if n.Level == replica.Warn {
+		kind = Warning
+	}
+	s.told.say(Event{Kind: kind, Side: side.String(), Text: n.Text, Remedy: n.Remedy})
+	return nil
+}
+
+// other returns where a side's contents come from.
+func (s *Session) other(side replica.Side) replica.Source {
+	if side == replica.Container {
+		return s.cfg.Host
+	}
+	return s.remotes.source()
+}

@@ -1,0 +1,115 @@
+package run
+
+import (
+	"context"
+	"time"
+
+	"github.com/twosync/twosync/internal/base"
+	"github.com/twosync/twosync/internal/ignore"
+	"github.com/twosync/twosync/internal/keep"
+	"github.com/twosync/twosync/internal/replica"
+)
+
+// Host is the replica on the user's side; Run is its own loop.
+type Host interface {
+	replica.Replica
+	Run(ctx context.Context) error
+}
+
+// Config is what a session needs. All of it is the caller's to close.
+type Config struct {
+	Host Host
+	// Dial starts an agent and returns the replica behind it. It is called
+	// again whenever the container was lost. An error that has a method
+	// Temporary() bool which says true is waited for, once the first
+	// connection was made; any other ends the session.
+	Dial  func(ctx context.Context) (replica.Replica, error)
+	Base  *base.Store
+	Was   base.Loaded // as base.Open returned it
+	Keep  *keep.Store
+	Rules *ignore.Rules
+
+	// OneWay is a path that crosses from the host to the container only.
+	OneWay string
+	// Take is who wins the first contact: "", "host" or "container".
+	Take string
+	// Once ends the session when both sides are in sync.
+	Once bool
+	// Tell gets what a person or a program may want to know, in order. It
+	// must not wait.
+	Tell func(Event)
+}
+
+// Event is something to tell. It is one line of `up --json`.
+type Event struct {
+	Time   time.Time `json:"time"`
+	Kind   Kind      `json:"event"`
+	Text   string    `json:"text,omitempty"`
+	Remedy string    `json:"remedy,omitempty"`
+	Side   string    `json:"side,omitempty"`
+	Path   string    `json:"path,omitempty"`
+	Files  int64     `json:"files,omitempty"`
+	Bytes  int64     `json:"bytes,omitempty"`
+	// With Plan: what is about to go to the container, and to come back.
+	Back      int64 `json:"back,omitempty"`
+	BackBytes int64 `json:"back_bytes,omitempty"`
+	// With InSync.
+	Held      int `json:"held,omitempty"`
+	Conflicts int `json:"conflicts,omitempty"`
+	Versions  int `json:"versions,omitempty"` // kept by a first contact
+	// With Kept: it was a first contact that decided.
+	First bool `json:"first,omitempty"`
+}
+
+// Kind says what an Event is about.
+type Kind string
+
+// The kinds of events.
+const (
+	Connecting Kind = "connecting" // an agent is being started
+	Connected  Kind = "connected"  // it answered; Text says how the sides are watched
+	Scanning   Kind = "scanning"   // Files and Bytes so far
+	Plan       Kind = "plan"       // what the first pass will do
+	Progress   Kind = "progress"   // Files and Bytes carried over so far
+	InSync     Kind = "in-sync"    // Files, Bytes, Held, Conflicts
+	Applied    Kind = "applied"    // Path now holds on Side what the other side has
+	Kept       Kind = "kept"       // Path: the version that lost is in the keep store
+	HeldPath   Kind = "held"       // Path is not in sync; Text says why
+	Lost       Kind = "lost"       // the container is gone; it is dialled again
+	Note       Kind = "note"       // something a person should know
+	Warning    Kind = "warning"    // the same, and worse
+)
+
+// Status is how a session stands, for `status`.
+type Status struct {
+	State     string            `json:"state"` // "connecting", "scanning", "syncing", "in sync", "halted"
+	Since     time.Time         `json:"since"`
+	Files     int64             `json:"files"`
+	Bytes     int64             `json:"bytes"`
+	Pending   int               `json:"pending"`
+	Conflicts int               `json:"conflicts"`
+	Versions  int               `json:"versions"` // the container's, kept by a first contact
+	Durable   bool              `json:"durable"`  // all that is in sync would survive a power cut
+	Held      []Held            `json:"held"`
+	Sides     [2]replica.Facts  `json:"-"`
+	Watch     map[string]string `json:"watch,omitempty"` // by side
+}
+
+// Held is a path that is not in sync, and why.
+type Held struct {
+	Side   string `json:"side"`
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// HaltError ends a session that would otherwise destroy something.
+type HaltError struct{ Reason, Remedy string }
+
+func (e *HaltError) Error() string { return e.Reason }
+
+// MountedError says that the container's root is the host's own directory.
+type MountedError struct{}
+
+func (*MountedError) Error() string {
+	return "the container has this very directory mounted: start it without -v"
+}

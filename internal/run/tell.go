@@ -1,0 +1,110 @@
+package run
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/twosync/twosync/internal/engine"
+	"github.com/twosync/twosync/internal/reconcile"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// maxTold bounds the paths that one batch tells by name.
+const maxTold = 100
+
+// teller says what people and programs may want to know, and nothing twice.
+type teller struct {
+	tell    func(Event)
+	facts   [2]replica.Facts
+	planned bool              // the plan since the last connection was told
+	held    map[string]string // what was told as held, by path
+	gone    string            // what was told of a lost container
+	carried [2]int64          // files and bytes since the last InSync
+}
+
+func (t *teller) say(e Event) {
+	if t.tell == nil {
+		return
+	}
+	e.Time = time.Now()
+	t.tell(e)
+
+}
+
+func (t *teller) connected(f replica.Facts) {
+	t.facts[replica.Container] = f
+	t.planned, t.gone = false, ""
+	t.say(Event{Kind: Connected, Text: fmt.Sprintf("watching: %s on the host, %s in the container", t.facts[0].Watch, f.Watch)})
+}
+
+// lost tells that the container is gone, once for each reason.
+func (t *teller) lost(err error) {
+	text := "the connection ended"
+	if err != nil {
+		text = err.Error()
+	}
+	t.gone = text
+	t.say(Event{Kind: Lost, Text: text})
+}
+
+// plan tells what the first effects after a connection will do, before they do
+// it.
+func (t *teller) plan(s *engine.State, effects []engine.Effect) {
+	if t.planned {
+		return
+	}
+	e := Event{Kind: Plan}
+	for _, f := range effects {
+		a, ok := f.(engine.Apply)
+		switch {
+		case ok && a.Side == tree.Container:
+			e.Files, e.Bytes = changesFiles(a.Changes)
+		case ok:
+			e.Back, e.BackBytes = changesFiles(a.Changes)
+		}
+	}
+	if sum := s.Summary(); sum.Whole[0] && sum.Whole[1] {
+		t.planned = true
+		t.say(e)
+	}
+}
+
+func (t *teller) outcome(side replica.Side, o *replica.Outcome) {
+	for i, r := range o.Results {
+		if r.Status != replica.Applied {
+			continue
+		}
+		t.carried[0] += r.Entry.Files()
+		t.carried[1] += r.Entry.Bytes()
+		if i < maxTold {
+			t.say(Event{Kind: Applied, Side: side.String(), Path: r.Path, Files: r.Entry.Files(), Bytes: r.Entry.Bytes()})
+		}
+	}
+}
+
+func (t *teller) progress(side replica.Side, p replica.Progress) {
+	kind := Progress
+	if p.Batch == 0 {
+		kind = Scanning
+	}
+	t.say(Event{Kind: kind, Side: side.String(), Files: p.Files, Bytes: p.Bytes})
+}
+
+func (t *teller) inSync(sum engine.Summary) {
+	t.carried = [2]int64{}
+	t.tellHeld(sum.Held)
+	t.say(Event{Kind: InSync, Files: sum.Files, Bytes: sum.Bytes, Held: len(sum.Held), Conflicts: sum.Conflicts, Versions: sum.Versions})
+}
+
+// tellHeld tells what is held and was not, or for another reason.
+func (t *teller) tellHeld(held []reconcile.Held) {
+	now := make(map[string]string, len(held))
+	for _, h := range held {
+		now[h.Path] = h.Reason
+		if t.held[h.Path] != h.Reason && len(now) <= maxTold {
+			t.say(Event{Kind: HeldPath, Side: h.Side.String(), Path: h.Path, Text: h.Reason})
+		}
+	}
+	t.held = now
+}
