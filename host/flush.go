@@ -1,0 +1,86 @@
+package host
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twosync/twosync/internal/run"
+)
+
+const (
+	flushTimeout = 30 * time.Second
+
+	// flushGrace is what a session gets beyond the time of a flush to say that
+	// it is over.
+	flushGrace = 3 * time.Second
+)
+
+func newFlush() *cobra.Command {
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "flush [DIR] [--timeout 30s]",
+		Short: "Wait until both sides are the same",
+		Long: `flush waits until everything that was written on either side before it was
+called is on the other. It prints nothing when that is so.
+
+It fails (1) when no session runs for DIR, when the container is gone, and when
+the time is over. It ends with 4 and the list when conflicts or held paths are
+open. DIR is the current directory, or any below the one of a session.`,
+		Args:              between(0, 1),
+		ValidArgsFunction: completeDir,
+		RunE: func(c *cobra.Command, args []string) error {
+			if timeout <= 0 || timeout > maxFlush {
+				return &UsageError{fmt.Sprintf("a flush cannot take %v", timeout), "name a time up to 24h, such as 30s"}
+			}
+			return flush(c, dirOf(args), timeout)
+		},
+	}
+	c.Flags().DurationVar(&timeout, "timeout", flushTimeout, "how long to wait")
+	return c
+}
+
+func dirOf(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return args[0]
+}
+
+func flush(c *cobra.Command, dir string, timeout time.Duration) error {
+	r, _, err := sessionOf(dir)
+	if err != nil {
+		return err
+	}
+	a, err := ask(c.Context(), r, request{Do: "flush", Timeout: timeout}, timeout+flushGrace)
+	if err != nil {
+		return err
+	}
+	return openPaths(c, a)
+}
+
+// openPaths lists what is not in sync, and returns an error if there is any.
+func openPaths(c *cobra.Command, a answer) error {
+	for _, h := range a.Status.Held {
+		fmt.Fprintln(c.OutOrStdout(), heldLine(h))
+	}
+	if a.More > 0 {
+		fmt.Fprintf(c.OutOrStdout(), "and %s more\n", count(int64(a.More)))
+	}
+	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More)
+}
+
+// openOf returns an error if something is open.
+func openOf(conflicts, held int) error {
+	if conflicts == 0 && held == 0 {
+		return nil
+	}
+	return &openError{conflicts, held}
+}
+
+func heldLine(h run.Held) string {
+	if h.Side == "" {
+		return line(h.Path) + ": " + line(h.Reason)
+	}
+	return line(h.Path) + " (" + line(h.Side) + "): " + line(h.Reason)
+}

@@ -1,0 +1,61 @@
+// Package target reaches the side that holds no user: it starts an agent there,
+// puts one there first if need be, and hands over a pipe to it.
+//
+// Its promise: what Dial returns is a pipe to an agent of exactly the host's
+// version, which has greeted; what Dial fails with is one line that says what is
+// wrong and one that says what to do. Nothing hangs: every command has a
+// deadline.
+//
+// It speaks no protocol beyond the greeting, knows nothing of trees, and does
+// not dial again by itself: an Error says whether waiting may help, and the
+// session decides. It removes nothing from a container, and needs nothing in it:
+// no shell, no tar, no env, no /etc/passwd and no home.
+//
+// # Docker
+//
+// Everything goes through the user's own docker command, so that contexts,
+// DOCKER_HOST, credentials and look-alikes work as they do for the user.
+//
+// The agent of this host lives in a container at
+//
+//	/.twosync/agent/DIGEST/twosync-agent
+//
+// where DIGEST is the start of its SHA-256. It is started by its bare name, with
+// a PATH that lists this folder and then those where an image can carry an agent
+// ("baked in"): /usr/local/bin and /. So one command finds whichever is there.
+//
+//	warm: exec                     1 command
+//	cold: exec, cp, exec           3 commands
+//
+// Further commands are needed only where something is out of the ordinary:
+//
+//   - The container is for another machine than the host: the first agent fails
+//     with "exec format error", and the same is done with the agent for the
+//     other machine: 6 commands cold, 2 warm, 1 when dialled again by the same
+//     process. (An agent for the other machine is not copied in advance, because
+//     building one takes seconds.)
+//   - The name is that of a compose service: 1 more to find its container, and
+//     the exec that found no container of that name.
+//   - The root file system is read-only: the agent goes into ROOT/.twosync/agent
+//     if that is on a volume. 1 more, cold.
+//
+// # Why
+//
+// The digest in the name means that an old agent is never run by mistake and
+// that one which runs is never written over ("text file busy"). Old agents stay
+// behind, 4 MB a version, until the container goes: removing them would need an
+// agent that is trusted to delete.
+//
+// A tar archive on the standard input of docker cp brings folders and modes
+// along and asks nothing of the host's file system. In it the agent is written
+// under another name first and then hard-linked to the one that is run: a copy
+// that was cut short leaves no half agent that would be found next time.
+//
+// Trying first and asking when it failed is what makes the warm path one
+// command. Asking for the container's state and machine first was rejected: each
+// question costs as much as the answer, 75 ms, every time.
+//
+// Failures are told apart by exit status first and by docker's words second. The
+// words are matched loosely, in one table (rules.go), since they differ between
+// versions; when none match, docker's own line is shown as it is.
+package target

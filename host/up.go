@@ -1,0 +1,237 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twosync/twosync/host/target"
+	"github.com/twosync/twosync/internal/base"
+	"github.com/twosync/twosync/internal/disk"
+	"github.com/twosync/twosync/internal/ignore"
+	"github.com/twosync/twosync/internal/run"
+	"github.com/twosync/twosync/internal/tree"
+)
+
+// up is the command as it was typed, and then what became of it.
+type up struct {
+	// config
+	dir, to      string
+	ignore, keep []string
+	take         string
+	once, json   bool
+
+	// state
+	root   string
+	target target.Target
+	rules  *ignore.Rules
+	feed   *feed
+	last   run.Event // the last one of InSync
+}
+
+const aboutUp = `up keeps DIR here and TARGET in a running container the same, in both directions,
+until Ctrl-C. It changes nothing before it has said what it is about to do.
+
+TARGET is CONTAINER:/PATH, USER@CONTAINER:/PATH, docker://[USER@]CONTAINER/PATH,
+or local:PATH for a directory on this machine. A CONTAINER can be a compose
+service.
+
+What does not cross: what .twosyncignore in DIR says, written like a .gitignore;
+--ignore PATTERN, the same on the command line; --keep NAME, for what each side
+has of its own, such as node_modules (docker run -v /app/node_modules). Editors'
+temporary files and .git, .hg, .svn never cross.
+
+When both sides hold something and have not met before, the host's files win and
+the container's versions are kept. --take host makes the container like the host;
+--take container lets the container's files win.`
+
+func newUp() *cobra.Command {
+	u := &up{}
+	c := &cobra.Command{
+		Use:               "up DIR TARGET",
+		Short:             "Keep a directory and one in a container the same",
+		Long:              aboutUp,
+		Args:              between(2, 2),
+		ValidArgsFunction: completeUp,
+		RunE: func(c *cobra.Command, args []string) error {
+			u.dir, u.to = args[0], args[1]
+			return u.main(c.Context())
+		},
+	}
+	f := c.Flags()
+	f.StringArrayVar(&u.ignore, "ignore", nil, "what does not cross, a `PATTERN` as in .gitignore (repeatable)")
+	f.StringArrayVar(&u.keep, "keep", nil, "a `NAME` of which each side has its own, such as node_modules (repeatable)")
+	f.StringVar(&u.take, "take", "", "whose files win the first contact: `host|container`")
+	f.BoolVar(&u.once, "once", false, "end when both sides are in sync")
+	f.BoolVar(&u.json, "json", false, "print events as lines of JSON")
+	sides := cobra.FixedCompletions([]string{"host", "container"}, cobra.ShellCompDirectiveNoFileComp)
+	_ = c.RegisterFlagCompletionFunc("take", sides)
+	return c
+}
+
+// main runs the session between what comes before and after.
+func (u *up) main(ctx context.Context) error {
+	switch u.take {
+	case "", "host", "container":
+	default:
+		return &UsageError{fmt.Sprintf("--take %q is neither host nor container", u.take), "see twosync up --help"}
+	}
+	t, err := target.Parse(u.to, func(text string) { u.tell(run.Event{Kind: run.Note, Text: text}) })
+	if err != nil {
+		return err
+	}
+	u.target = t
+	if u.root, err = openRoot(u.dir); err != nil {
+		return err
+	}
+	if err := refuseTarget(u.root, t); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	u.feed = newFeed(u.sink(), cancel)
+	var showing sync.WaitGroup
+	showing.Go(u.feed.run)
+	err = u.session(ctx)
+	u.ended(err)
+	u.feed.close()
+	showing.Wait()
+	if u.feed.failed != nil {
+		return fmt.Errorf("print events: %w", u.feed.failed)
+	}
+	return err
+}
+
+// sink is where events go.
+func (u *up) sink() sink {
+	if u.json {
+		return jsonSink{os.Stdout}
+	}
+	return newScreen(os.Stderr, u.target.String())
+}
+
+// session takes the session's folder and keeps the two sides the same.
+func (u *up) session(ctx context.Context) error {
+	rules, err := readRules(u.root, u.ignore, u.keep, u.tell)
+	if err != nil {
+		return err
+	}
+	u.rules = rules
+	s, err := openState(u.root, u.target)
+	if err != nil {
+		return err
+	}
+	err = u.registered(ctx, s)
+	return first(err, s.close())
+}
+
+// registered makes the session known, and gives way to one that was earlier.
+func (u *up) registered(ctx context.Context, s *state) error {
+	c, err := listen(s)
+	if err != nil {
+		return err
+	}
+	err = s.write(record{Dir: u.root, Target: u.target.String(), PID: os.Getpid(), Started: time.Now(), Socket: c.path})
+	if err == nil {
+		err = s.refuseOverlap(u.root)
+	}
+	if err == nil {
+		tellRepository(u.root, u.tell)
+		err = u.stored(ctx, s, c)
+	}
+	return first(err, c.close())
+}
+
+// stored opens what the session remembers.
+func (u *up) stored(ctx context.Context, s *state, c *control) error {
+	kept, err := s.keep()
+	if err != nil {
+		return err
+	}
+	known, was, err := base.Open(s.dir, s.name)
+	if err != nil {
+		return first(err, kept.close())
+	}
+	me := holder()
+	d := disk.New(u.root, disk.Options{
+		Holder:    me,
+		Stage:     filepath.Join(s.path, "stage"),
+		Displaced: kept.displaced, DisplacedDone: kept.Sync,
+	})
+	dialler := &dialler{target: u.target, holder: me, tell: func(stderr string) {
+		u.tell(run.Event{Kind: run.Warning, Text: "the agent crashed: " + stderr})
+	}}
+	session := run.New(run.Config{
+		Host: d, Dial: dialler.dial,
+		Base: known, Was: was, Keep: kept.Store, Rules: u.rules,
+		OneWay: ignoreFile, Take: u.take, Once: u.once, Tell: u.tell,
+	})
+	err = u.live(ctx, session, c)
+	return first(err, d.Close(), known.Close(), kept.close())
+}
+
+// live runs the session, and answers for it.
+func (u *up) live(ctx context.Context, session *run.Session, c *control) error {
+	inner, cancel := context.WithCancel(ctx)
+	var answering sync.WaitGroup
+	answering.Go(func() { c.serve(inner, session) })
+	err := session.Run(ctx)
+	cancel()
+	answering.Wait()
+	if err != nil {
+		return err
+	}
+	if err := interrupted(ctx, nil); err != nil {
+		return err
+	}
+	return openOf(u.last.Conflicts, u.last.Held)
+}
+
+// tell is where a session's events come in. It does not wait.
+func (u *up) tell(e run.Event) {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	if e.Kind == run.InSync {
+		u.last = e
+	}
+	u.feed.put(e)
+	if e.Kind == run.Applied && e.Path == ignoreFile {
+		u.feed.put(rulesChanged(e))
+	}
+}
+
+// rulesChanged is told when the file of rules was changed under us. Only the
+// host can: what the container writes there is undone.
+func rulesChanged(e run.Event) run.Event {
+	return run.Event{
+		Time: e.Time, Kind: run.Note, Path: ignoreFile,
+		Text: ignoreFile + " changed: stop and start again to apply it",
+	}
+}
+
+// hostSide is what an event calls the host.
+var hostSide = tree.Host.String()
+
+// Kinds of events that are ours.
+const (
+	halted run.Kind = "halted" // the session ended to protect data
+	failed run.Kind = "failed" // it ended for another reason
+)
+
+// ended tells programs why a session ended. A person reads it from Main.
+func (u *up) ended(err error) {
+	if err == nil || !u.json || is[*openError](err) || errors.Is(err, errInterrupted) {
+		return
+	}
+	e := run.Event{Kind: failed, Text: err.Error(), Remedy: remedy(err)}
+	if is[*run.HaltError](err) {
+		e.Kind = halted
+	}
+	u.tell(e)
+}
