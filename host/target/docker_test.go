@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/twosync/twosync/host/agents"
+	busyboxes "github.com/twosync/twosync/internal/busybox"
 	"github.com/twosync/twosync/protocol"
 )
 
@@ -272,9 +273,10 @@ func TestArgumentsAndUser(t *testing.T) {
 }
 
 func TestBusyboxAsAnotherUser(t *testing.T) {
-	const busybox = "/usr/bin/busybox" // of the package busybox-static
-	if _, err := os.Stat(busybox); err != nil && os.Getenv(requireDocker) != "1" {
-		t.Skip(err)
+	needDocker(t)
+	busybox, err := busyboxes.Find()
+	if err != nil {
+		t.Fatal(err)
 	}
 	name := newContainer(t, image(t, "busybox", map[string]string{"bin/busybox": busybox, "bin/sh": busybox}),
 		"--user=12345", "--workdir=/gone", "--env=PATH=")

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	busyboxes "github.com/twosync/twosync/internal/busybox"
 )
 
 // requireDocker names the variable that makes a missing engine a failure.
@@ -189,9 +191,9 @@ func (r recipe) archive(t *testing.T) []byte {
 		program("usr/local/bin/twosync-agent", built.agent)
 	}
 	if r.links != nil {
-		found, err := exec.LookPath("busybox")
+		found, err := busyboxes.Find()
 		if err != nil {
-			t.Fatalf("%v: install busybox-static", err)
+			t.Fatal(err)
 		}
 		program("bin/busybox", found)
 	}
