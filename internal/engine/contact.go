@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twosync/twosync/internal/reconcile"
@@ -61,7 +62,7 @@ func (s *State) passFirst() {
 // affirm returns base without what it took from the container as an old copy,
 // at the end of a first contact. By then such a copy was replaced, and agreed
 // on, or both sides hold it, which nobody had to agree on until now, or it is
-// held, and then base knows nothing.
+// held, and then base knows nothing: it is noted as stale.
 func (s *State) affirm(agreed *set, path string, durable, base, host, container *tree.Entry) *tree.Entry {
 	switch {
 	case tree.Same(durable, base), agreed.covers(path):
@@ -70,9 +71,11 @@ func (s *State) affirm(agreed *set, path string, durable, base, host, container 
 		s.group.add(path, s.now)
 		return base
 	case !base.IsDir():
+		s.spoil(path, base, container)
 		return durable
 	case !host.IsDir() || !container.IsDir():
 		if !agreed.overlaps(path) {
+			s.spoil(path, base, container)
 			return durable
 		}
 	case !durable.IsDir():
@@ -83,6 +86,42 @@ func (s *State) affirm(agreed *set, path string, durable, base, host, container 
 		base = base.With(name, s.affirm(agreed, below, durable.Child(name), child, host.Child(name), container.Child(name)))
 	}
 	return base
+}
+
+// spoil notes that the container still holds an old copy, if it does.
+func (s *State) spoil(path string, old, container *tree.Entry) {
+	if tree.Equal(old, container) {
+		s.stale.put(path, old)
+	}
+}
+
+// freshen forgets the old copies at, above and below path that are none any
+// more: the container holds something else there, or the host the same.
+func (s *State) freshen(path string) {
+	host, container := &s.sides[tree.Host], &s.sides[tree.Container]
+	for _, p := range s.stale.overlapping(path) {
+		old, _ := s.stale.get(p)
+		if container.whole && !tree.Equal(tree.Get(container.tree, p), old) || tree.Equal(tree.Get(host.tree, p), old) {
+			s.stale.drop(p)
+		}
+	}
+}
+
+// baseAt returns what a decision about path is made against: base, and the old
+// copies that were held when a first contact ended. Nobody worked on those, and
+// whatever the host's user did since, or had done before, takes their path.
+func (s *State) baseAt(path string) *tree.Entry {
+	b := tree.Get(s.base, path)
+	for _, p := range s.stale.within(path) {
+		old, _ := s.stale.get(p)
+		if p == path {
+			return old
+		}
+		if t, ok := tree.Put(b, strings.TrimPrefix(strings.TrimPrefix(p, path), "/"), old); ok {
+			b = t
+		}
+	}
+	return b
 }
 
 // meetFirst prepares a first contact, once both sides are known whole: what
@@ -217,6 +256,49 @@ const (
 	// have been renamed, and the other half of that is on its way.
 	emptyTime = time.Second
 )
+
+const (
+	// leaveTime is how long the root must have lost no further name before a
+	// name that it lost is believed: rm -r of everything in it takes the names
+	// one by one, and the last of them must find the others still there.
+	leaveTime = 250 * time.Millisecond
+	// leaveMax bounds that, and maxLeaving the names that wait for each other.
+	leaveMax   = time.Second
+	maxLeaving = 1024
+)
+
+// shrank lets the names that a side's root lost rest for a while, together with
+// those that it lost just before. A rename loses nothing, nor does a move into a
+// directory.
+func (s *State) shrank(e Observed) {
+	sd := &s.sides[e.Side]
+	sd.leaving = slices.DeleteFunc(sd.leaving, func(name string) bool {
+		_, waits := s.parked.get(name)
+		return !waits || sd.tree.Child(name) != nil
+	})
+	if len(sd.leaving) == 0 {
+		sd.shrinks = s.now
+	}
+	for _, x := range e.Seen {
+		parent, name := tree.Split(x.Path)
+		if parent == "" && x.Entry == nil && s.base.Child(name) != nil && len(sd.leaving) < maxLeaving {
+			sd.leaving = append(sd.leaving, name)
+		}
+	}
+	until := s.now.Add(leaveTime)
+	if last := sd.shrinks.Add(leaveMax); until.After(last) {
+		until = last
+	}
+	for _, name := range sd.leaving {
+		s.dirty.drop(name)
+		s.parked.put(name, rest{until: until})
+	}
+}
+
+// nothingCame says whether all that was seen is that names are gone.
+func (e Observed) nothingCame() bool {
+	return !slices.ContainsFunc(e.Seen, func(x Seen) bool { return x.Entry != nil })
+}
 
 // emptied says whether a side's root was seen to hold nothing any more although
 // base does: a volume that is not mounted, a disk that was swapped. Then

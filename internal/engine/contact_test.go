@@ -271,3 +271,90 @@ func TestEmptied(t *testing.T) {
 		t.Errorf("the root is unreadable: %v", g.log)
 	}
 }
+
+// H1: it does not matter in which order the names go, as long as they go.
+func TestEmptiedOneByOne(t *testing.T) {
+	for _, on := range []tree.Side{tree.Host, tree.Container} {
+		all, _ := tree.Put(dirOf("a", "1", "b/c", "2", "d", "3", "f", "5"), "e", tree.NewDir(nil))
+		g := synced(t, all)
+		for _, name := range []string{"a", "b", "d", "e", "f"} {
+			g.saw(on, name, nil)
+			g.now = g.now.Add(200 * time.Millisecond)
+			g.step(engine.Tick{})
+		}
+		g.play()
+		if g.count("Apply") > 0 || g.count("Halt") != 1 {
+			t.Errorf("%v emptied name by name: %v", on, g.log)
+		}
+	}
+}
+
+// A name that the root lost waits for others; whatever it became in between is
+// carried over at once, and so is what moved.
+func TestNamesThatLeaveTheRoot(t *testing.T) {
+	g := synced(t, dirOf("a", "1", "b", "2", "d/x", "3"))
+	if f := g.saw(tree.Host, "a", nil); slices.Contains(kinds(f), "Apply") {
+		t.Errorf("deleted at once: %v", kinds(f))
+	}
+	if f := g.saw(tree.Host, "a", fileOf("1+")); !slices.Contains(kinds(f), "Apply") {
+		t.Errorf("written again, and not carried over at once: %v", kinds(f))
+	}
+	g.play()
+	for _, x := range []struct {
+		what  string
+		edits []any
+	}{
+		{"renamed", []any{"b", nil, "c", fileOf("2")}},
+		{"moved into a directory", []any{"c", nil, "d/c", fileOf("2")}},
+		{"deleted in a directory", []any{"d/x", nil}},
+	} {
+		if f := g.saw(tree.Host, x.edits...); !slices.Contains(kinds(f), "Apply") {
+			t.Errorf("%s, and not carried over at once: %v", x.what, kinds(f))
+		}
+		g.play()
+	}
+	g.saw(tree.Host, "a", nil)
+	g.play()
+	if got := showEntry(g.real[tree.Container]); got != "{d={c=2}}" || !g.s.InSync() {
+		t.Errorf("the container holds %s", got)
+	}
+}
+
+// Who keeps deleting names at the root is not put off for ever.
+func TestNamesKeepLeaving(t *testing.T) {
+	all := dirOf("stays", "1")
+	for i := range 50 {
+		all, _ = tree.Put(all, fmt.Sprintf("n%02d", i), fileOf("1"))
+	}
+	g := synced(t, all)
+	for i := range 50 {
+		g.saw(tree.Host, fmt.Sprintf("n%02d", i), nil)
+		g.now = g.now.Add(100 * time.Millisecond)
+		g.step(engine.Tick{})
+	}
+	if g.count("Apply") < 3 {
+		t.Errorf("in 5 s: %v", g.log)
+	}
+}
+
+// An old copy that could not be replaced during the first contact stays one: it
+// does not come back to the host, and nobody is told of a conflict.
+func TestOldCopyThatWasHeld(t *testing.T) {
+	for _, host := range []*tree.Entry{dirOf("b", "1"), dirOf("a", "2", "b", "1")} {
+		known := func(path string, e *tree.Entry) bool { return path == "a" && tree.Equal(e, fileOf("1")) }
+		g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(nil, engine.Options{Known: known})}
+		g.status = func(on tree.Side, c tree.Change) engine.Status {
+			if c.Path == "a" {
+				return engine.Refused
+			}
+			return 0
+		}
+		g.join(host, dirOf("a", "1", "b", "1"), true)
+		g.until("FirstDone")
+		g.status = nil
+		g.play()
+		if got := showEntry(g.real[tree.Container]); got != showEntry(host) || showEntry(g.real[tree.Host]) != got || g.count("Keep") > 0 {
+			t.Errorf("host %s, container %s, %v", showEntry(g.real[tree.Host]), got, g.log)
+		}
+	}
+}

@@ -19,6 +19,28 @@ type memory struct {
 // whole says whether m is about everything.
 func (m memory) whole() bool { return m.path == "" }
 
+// bits gives the files of e, on a side that can't store exec bits, those that
+// they had there. What was in flight says so only of what has landed: the bit
+// of a file that it was to replace is another matter.
+func (m memory) bits(e *tree.Entry) *tree.Entry {
+	if m.whole() {
+		return withBits(e, m.entry, e)
+	}
+	return landedBits(e, m.entry)
+}
+
+func landedBits(e, given *tree.Entry) *tree.Entry {
+	if e.IsFile() && tree.SameContent(e, given) {
+		return given
+	}
+	for name, child := range e.Children() {
+		if x := landedBits(child, given.Child(name)); x != child {
+			e = e.With(name, x)
+		}
+	}
+	return e
+}
+
 // remember notes what was agreed with a side, and what it was about to hold.
 // What of it is not durable may be lost over there, or not.
 func (s *State) remember(on tree.Side) {
@@ -44,7 +66,7 @@ func (s *State) recall() {
 		sd := &s.sides[m.lost]
 		e := tree.Get(sd.tree, m.path)
 		if sd.noExec && e != nil {
-			e = withBits(e, m.entry, e)
+			e = m.bits(e)
 			s.note(m.lost, m.path, e)
 		}
 		s.agreeOn(m.path, m.lost, e, m.entry)
@@ -67,6 +89,9 @@ func (s *State) agreeOn(path string, on tree.Side, holds, held *tree.Entry) {
 // directories; base may hold something else there since a side was lost.
 func (s *State) agree(c tree.Change) {
 	s.group.supersede(c.Path, tree.Get(s.base, c.Path))
+	for _, p := range s.stale.overlapping(c.Path) {
+		s.stale.drop(p)
+	}
 	t, ok := tree.Put(s.base, c.Path, c.New)
 	if !ok {
 		parent, _ := tree.Split(c.Path)

@@ -23,7 +23,7 @@ func (s *State) plan() {
 	var p reconcile.Plan
 	for _, path := range s.reaches() {
 		s.held.dropWithin(path)
-		b, h, c := tree.Get(s.base, path), tree.Get(host.tree, path), tree.Get(container.tree, path)
+		b, h, c := s.baseAt(path), tree.Get(host.tree, path), tree.Get(container.tree, path)
 		reconcile.At(path, b, h, c, s.policy(), &p)
 	}
 	s.follow(p)

@@ -15,6 +15,7 @@ func (s *State) join(e Joined) {
 	s.sides[e.Side].noExec = e.NoExec
 	if e.First {
 		s.first = contact{open: true}
+		s.stale.clear()
 	}
 	s.group.last = max(s.group.last, e.Gen)
 	s.news = true
@@ -83,8 +84,12 @@ func (s *State) observe(e Observed) {
 	if !s.sides[e.Side].whole {
 		return // of a connection that was lost
 	}
+	was := s.sides[e.Side].tree
 	for _, seen := range e.Seen {
 		s.saw(e.Side, seen.Path, seen.Entry)
+	}
+	if now := s.sides[e.Side].tree; now.Width() < was.Width() && (now.Files() < was.Files() || e.nothingCame()) {
+		s.shrank(e)
 	}
 }
 
@@ -100,6 +105,7 @@ func (s *State) sawWhole(e Observed) {
 	}
 	sd.tree, sd.whole = tree.Share(e.Seen[0].Entry, like), true
 	s.seenEmpty(sd)
+	s.freshen("")
 	s.changed("")
 	if s.sides[0].whole && s.sides[1].whole {
 		s.meet()
@@ -158,6 +164,7 @@ func (s *State) note(on tree.Side, path string, e *tree.Entry) bool {
 	if sd.tree = t; t.Width() > 0 {
 		sd.emptied = time.Time{}
 	}
+	s.freshen(path)
 	return true
 }
 

@@ -41,7 +41,8 @@ type State struct {
 	late    []landing   // since then, on the other side
 	sides   [2]side
 	first   contact
-	memory  []memory // of the side that is lost
+	stale   places[*tree.Entry] // old copies that a first contact left where they were
+	memory  []memory            // of the side that is lost
 
 	dirty     set            // to be reconciled
 	blocked   set            // to be reconciled when what is in flight has landed
@@ -69,6 +70,8 @@ type side struct {
 	tree    *tree.Entry
 	whole   bool      // the tree is
 	emptied time.Time // when somebody else than us took the last name at the root
+	leaving []string  // names that the root lost of late, and that are parked
+	shrinks time.Time // when the first of them went
 	noExec  bool
 	flying  places[int] // in flight, with how many effects
 	sealed  rests       // changes that were refused
