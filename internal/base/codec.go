@@ -12,7 +12,7 @@ import (
 // discarded, which costs a first contact.
 const (
 	magic   = "twosync base"
-	version = 1
+	version = 2
 )
 
 // maxSession bounds the name of a session.
@@ -29,6 +29,7 @@ const (
 	kindCommit   = 'C'
 	kindSettled  = 'D'
 	kindRules    = 'R'
+	kindFilling  = 'F'
 	maxGen       = 1 << 62
 	maxListed    = record.MaxEntries // paths or updates in one record
 	historyBatch = 16 << 10          // paths in one record of history: some 500 KiB
@@ -41,11 +42,12 @@ func appendHeader(b []byte, session string) []byte {
 
 func appendEpoch(b []byte, e Epoch) []byte {
 	b = append(append(b, e.Host[:]...), e.Container[:]...)
-	return record.AppendUint(b, e.Gen)
+	b = record.AppendUint(b, e.Gen)
+	return record.AppendBool(record.AppendBool(b, e.HostNew), e.Filling)
 }
 
 func readEpoch(r *record.Reader) Epoch {
-	return Epoch{replica.ID(r.Digest()), replica.ID(r.Digest()), r.Uint(maxGen)}
+	return Epoch{replica.ID(r.Digest()), replica.ID(r.Digest()), r.Uint(maxGen), r.Bool(), r.Bool()}
 }
 
 func appendBegin(b []byte, e Epoch, rules string, t *tree.Entry) []byte {

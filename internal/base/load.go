@@ -158,6 +158,8 @@ func (s *Store) replay(rec []byte) error {
 		return r.End()
 	case kindSettled:
 		return ifWhole(r, s.settle)
+	case kindFilling:
+		return ifWhole(r, func() { s.epoch.Filling = true })
 	case kindRules:
 		rules, gone := r.String(MaxRules), readPaths(r)
 		return ifWhole(r, func() { s.restrict(rules, gone) })

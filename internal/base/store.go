@@ -16,6 +16,11 @@ import (
 type Epoch struct {
 	Host, Container replica.ID
 	Gen             uint64
+
+	// What the first contact of this epoch has to know, as long as it is not
+	// settled.
+	HostNew bool // the host's replica was new as well
+	Filling bool // the host was empty, and takes all
 }
 
 // Loaded is what a Store begins with.
@@ -133,6 +138,18 @@ func (s *Store) Commit(e Epoch, updates []tree.Change) error {
 	}
 	s.become(next, displaced)
 	s.compactIfLong()
+	return nil
+}
+
+// SetFilling records that the first contact of this epoch found the host empty.
+func (s *Store) SetFilling() error {
+	if s.epoch.Filling {
+		return nil
+	}
+	if err := s.commit("base.filling", []byte{kindFilling}); err != nil {
+		return fmt.Errorf("fill the host: %w", err)
+	}
+	s.epoch.Filling = true
 	return nil
 }
 

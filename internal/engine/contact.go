@@ -20,6 +20,8 @@ const (
 // replicas, and the history has to tell old copies from new work.
 type contact struct {
 	open bool        // its rules hold
+	new  bool        // the host's replica is new as well
+	fill bool        // the host was empty, and takes all
 	met  bool        // what the container holds was compared with the history
 	was  *tree.Entry // what that was
 	left *backlog    // what is still to be done of it; nil: not known yet
@@ -29,7 +31,7 @@ type contact struct {
 }
 
 // again begins anew, because a side was lost before the end.
-func (c *contact) again() { *c = contact{open: c.open || c.closing} }
+func (c *contact) again() { *c = contact{open: c.open || c.closing, new: c.new, fill: c.fill} }
 
 // planFirst notes what a first contact has to do, once that is known.
 func (s *State) planFirst() {
@@ -45,17 +47,15 @@ func (s *State) passFirst() {
 	if c.open && c.left != nil && s.worked(c.left) {
 		agreed := s.group.all()
 		s.base = s.affirm(&agreed, "", s.durable, s.base, s.sides[0].tree, s.sides[1].tree)
-		*c = contact{closing: true, gen: s.group.covers()}
+		*c = contact{closing: true, new: c.new, fill: c.fill, gen: s.group.covers()}
 	}
 	if !c.closing || s.group.done < c.gen {
 		return
 	}
 	*c = contact{}
-	if s.opt.Winner == tree.Container {
-		// That was about the container as it was. If it is replaced one day,
-		// what its image brings along must not win over the host's work.
-		s.opt.Winner, s.opt.Mirror, s.opt.Forced = tree.Host, false, false
-	}
+	// What the user said was about the container as it was. If it is replaced one
+	// day, nobody has been asked about what its image brings along.
+	s.opt.Winner, s.opt.Mirror, s.opt.Forced = tree.Host, false, false
 	s.emit(FirstDone{})
 }
 
@@ -126,17 +126,29 @@ func (s *State) baseAt(path string) *tree.Entry {
 
 // meetFirst prepares a first contact, once both sides are known whole: what
 // the container holds and the history knows is an old copy, so it counts as
-// base, and the host's state takes its path. Everything else has no base. An
-// empty host takes all.
+// base, and the host's state takes its path. Everything else has no base.
+//
+// An empty host takes all, and one that is new, too, has deleted nothing: what
+// it lacks is no witness that somebody gave up what the container holds.
 func (s *State) meetFirst() {
 	host, container := s.sides[tree.Host].tree, s.sides[tree.Container].tree
 	s.first.met, s.first.was = true, container
-	if host.Width() == 0 || s.opt.Winner == tree.Container {
+	if s.isBlank(host) && !s.first.fill && !s.opt.Mirror {
+		s.first.fill = true
+		s.emit(Filling{})
+	}
+	if s.first.fill || s.first.new || s.opt.Winner == tree.Container {
 		return
 	}
 	if old := s.old("", host, container); old != nil {
 		s.base = old
 	}
+}
+
+// isBlank says whether the host holds nothing, but for rules that somebody wrote
+// down before the first start.
+func (s *State) isBlank(host *tree.Entry) bool {
+	return host.Width() == 0 || host.Width() == 1 && s.opt.OneWay != "" && host.Child(s.opt.OneWay) != nil
 }
 
 // old returns as much of what the container holds as the history knows and
@@ -184,7 +196,7 @@ func yield(base, host, container *tree.Entry) *tree.Entry {
 // oldCopy says whether e is what the container brought along to the first
 // contact, and the history knows it: then nobody loses anything by it.
 func (s *State) oldCopy(path string, e *tree.Entry) bool {
-	return s.first.open && s.opt.Winner == tree.Host &&
+	return s.first.open && !s.first.fill && !s.first.new && s.opt.Winner == tree.Host &&
 		tree.Equal(tree.Get(s.first.was, path), e) && s.knows(path, e)
 }
 
@@ -196,7 +208,7 @@ func (s *State) knows(path string, e *tree.Entry) bool {
 // container's side, or mix folders of dependencies, unless the user has said
 // that it shall, or there is nothing to mix it with.
 func (s *State) measure() {
-	if s.opt.Forced || s.sides[tree.Host].tree.Width() == 0 {
+	if s.opt.Forced || s.first.fill {
 		return
 	}
 	var p reconcile.Plan
@@ -234,7 +246,7 @@ func (s *State) dependency(path string, base, host, container *tree.Entry) strin
 	if !container.IsDir() || tree.Equal(host, container) {
 		return ""
 	}
-	if path != "" && slices.Contains(s.opt.Dependencies, lastName(path)) {
+	if path != "" && s.opt.Dependency != nil && s.opt.Dependency(path) {
 		if container.Files() > 0 && !tree.Equal(base, container) {
 			return path
 		}

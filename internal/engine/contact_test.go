@@ -189,7 +189,7 @@ func TestFirstLimits(t *testing.T) {
 		"dependencies, only host":     {host.With("node_modules", modules), host, engine.Options{}, false},
 		"no file in dependencies":     {host, host.With("node_modules", tree.NewDir(nil)), engine.Options{}, false},
 	} {
-		x.opt.Dependencies = []string{"node_modules"}
+		x.opt.Dependency = func(path string) bool { return path == "node_modules" || strings.HasSuffix(path, "/node_modules") }
 		g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(nil, x.opt)}
 		g.step(engine.Joined{Side: tree.Host})
 		g.step(engine.Joined{Side: tree.Container, First: true})
@@ -356,5 +356,53 @@ func TestOldCopyThatWasHeld(t *testing.T) {
 		if got := showEntry(g.real[tree.Container]); got != showEntry(host) || showEntry(g.real[tree.Host]) != got || g.count("Keep") > 0 {
 			t.Errorf("host %s, container %s, %v", showEntry(g.real[tree.Host]), got, g.log)
 		}
+	}
+}
+
+// An empty host that takes all may be interrupted, on either side of a restart:
+// what it did not get yet is nothing that it gave up.
+func TestFillingIsTakenUpAgain(t *testing.T) {
+	all := dirOf("a", "1", "b", "2", "c", "3", "d", "4")
+	known := func(string, *tree.Entry) bool { return true }
+	for _, restart := range []bool{false, true} {
+		g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(nil, engine.Options{Known: known})}
+		g.step(engine.Joined{Side: tree.Host})
+		g.whole(tree.Host, tree.NewDir(nil))
+		g.rejoin(all, true)
+		g.until("Apply")
+		if g.count("Filling") != 1 {
+			t.Fatalf("not filling: %v", g.log)
+		}
+		c := g.todo[0].(engine.Apply).Changes[0]
+		g.step(engine.Outcome{Side: tree.Host, Batch: 1, Results: []engine.Result{g.change(tree.Host, c)}, Done: true})
+		g.todo = nil
+		if restart {
+			g.s = engine.New(nil, engine.Options{Known: known})
+			g.step(engine.Joined{Side: tree.Host})
+			g.whole(tree.Host, g.real[tree.Host])
+		} else {
+			g.step(engine.Lost{Side: tree.Container})
+		}
+		g.todo = nil
+		g.step(engine.Joined{Side: tree.Container, First: true, Filling: true})
+		g.whole(tree.Container, all)
+		g.play()
+		if got := showEntry(g.real[tree.Host]); got != showEntry(all) || showEntry(g.real[tree.Container]) != got {
+			t.Errorf("host %s, container %s, %v", got, showEntry(g.real[tree.Container]), g.log)
+		}
+	}
+}
+
+// Two replicas that are both new: there is no old copy, only what one lacks.
+func TestFirstContactOfANewHost(t *testing.T) {
+	known := func(string, *tree.Entry) bool { return true }
+	g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(nil, engine.Options{Known: known})}
+	g.step(engine.Joined{Side: tree.Host})
+	g.whole(tree.Host, dirOf("a", "1", "b", "2"))
+	g.step(engine.Joined{Side: tree.Container, First: true, HostNew: true})
+	g.whole(tree.Container, dirOf("a", "1", "b", "2+", "c", "3"))
+	g.play()
+	if got := showEntry(g.real[tree.Host]); got != "{a=1 b=2 c=3}" || showEntry(g.real[tree.Container]) != got || g.count("Keep") != 1 {
+		t.Errorf("host %s, container %s, %v", got, showEntry(g.real[tree.Container]), g.log)
 	}
 }

@@ -16,6 +16,12 @@ type Joined struct {
 	// First: nothing that base says holds for this replica. It is a new one,
 	// or base was lost.
 	First bool
+	// HostNew: with First, nothing that base says holds for the host's replica
+	// either. What it lacks it never had: nobody deleted that.
+	HostNew bool
+	// Filling: with First, an earlier one found the host empty, and did not come
+	// to its end.
+	Filling bool
 	// Kept: it is the replica that was lost, and whatever it held then can't have
 	// been lost. What was agreed with it holds, durable or not.
 	Kept bool
@@ -174,6 +180,10 @@ type InSync struct{}
 // FlushDone says that what a barrier was asked for has been carried over.
 type FlushDone struct{ N uint64 }
 
+// Filling says that the first contact found the host empty, so that it takes
+// all. Whoever begins again before FirstDone has to say so.
+type Filling struct{}
+
 // FirstDone says that first contact is over: what it agreed on is committed,
 // and base holds from now on.
 type FirstDone struct{}
@@ -191,5 +201,6 @@ func (AskFlush) effect()  {}
 func (Wake) effect()      {}
 func (InSync) effect()    {}
 func (FlushDone) effect() {}
+func (Filling) effect()   {}
 func (FirstDone) effect() {}
 func (Halt) effect()      {}

@@ -14,7 +14,7 @@ func (s *State) join(e Joined) {
 	}
 	s.sides[e.Side].noExec = e.NoExec
 	if e.First {
-		s.first = contact{open: true}
+		s.first = contact{open: true, new: e.HostNew, fill: e.Filling}
 		s.stale.clear()
 	}
 	s.group.last = max(s.group.last, e.Gen)

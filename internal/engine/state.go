@@ -21,8 +21,9 @@ type Options struct {
 	// OneWay is a path that crosses from the host to the container only; empty
 	// for none.
 	OneWay string
-	// Dependencies are names of folders that the first contact does not mix.
-	Dependencies []string
+	// Dependency says whether path is a folder of dependencies, which the first
+	// contact does not mix. Nil: none is.
+	Dependency func(path string) bool
 }
 
 // State is everything the engine knows. The zero value is not ready: use New.

@@ -33,6 +33,8 @@ func (s *Session) act(f engine.Effect) error {
 		s.timer.Reset(f.At.Sub(s.engine.Now()))
 	case engine.FlushDone:
 		s.passed(f.N, nil)
+	case engine.Filling:
+		s.base.do(func(l *ledger) error { return l.filling() })
 	case engine.FirstDone:
 		s.base.do(func(l *ledger) error { return l.settled() })
 	case engine.InSync:

@@ -96,8 +96,9 @@ func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identi
 	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != ""
 	if j.First {
 		j.Gen++
+		j.HostNew, j.Filling = s.base.blank()
 		var err error
-		if id.ID, err = s.adopt(ctx, r, j.Gen); err != nil {
+		if id.ID, err = s.adopt(ctx, r, j); err != nil {
 			return err
 		}
 	}
@@ -107,9 +108,9 @@ func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identi
 
 // adopt gives the container's replica a new identity, and the host's one if it
 // has none.
-func (s *Session) adopt(ctx context.Context, r replica.Replica, gen uint64) (id replica.ID, err error) {
+func (s *Session) adopt(ctx context.Context, r replica.Replica, j engine.Joined) (id replica.ID, err error) {
 	rand.Read(id[:])
-	e := s.base.epoch(id, gen)
+	e := s.base.epoch(id, j)
 	done := make(chan error, 1)
 	s.base.do(func(l *ledger) error {
 		err := l.begin(e, s.cfg.Rules.Text())
@@ -122,10 +123,10 @@ func (s *Session) adopt(ctx context.Context, r replica.Replica, gen uint64) (id 
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = s.cfg.Host.Adopt(ctx, e.Host, gen)
+		err = s.cfg.Host.Adopt(ctx, e.Host, e.Gen)
 	}
 	if err == nil {
-		err = r.Adopt(ctx, id, gen)
+		err = r.Adopt(ctx, id, e.Gen)
 	}
 	return id, err
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/twosync/twosync/internal/base"
+	"github.com/twosync/twosync/internal/engine"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 )
@@ -72,10 +73,44 @@ func (l *ledger) settled() error {
 func (l *ledger) known(container replica.Identity) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.settledOnce && l.store.Epoch().Container == container.ID &&
+		container.ID != replica.ID{} && l.explainsLocked(container) && l.knowsHostLocked()
+}
+
+// explainsLocked says whether base accounts for a replica's generation: it was
+// committed, or intended by a commit that a crash cut short.
+func (l *ledger) explainsLocked(id replica.Identity) bool {
+	gen := l.store.Epoch().Gen
+	return id.Gen == gen || id.Gen > gen && id.Gen <= l.intended
+}
+
+// knowsHostLocked says whether the host's replica is that of the epoch. One that
+// was cloned anew or came back from a backup is another.
+func (l *ledger) knowsHostLocked() bool {
+	return l.host.ID != replica.ID{} && l.store.Epoch().Host == l.host.ID && l.explainsLocked(l.host)
+}
+
+// blank says what the first contact that is to begin has to know of the host: its
+// replica is new, and it was empty. An earlier one that did not come to its end
+// knew.
+func (l *ledger) blank() (hostNew, filling bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	e := l.store.Epoch()
-	explained := func(id replica.Identity) bool { return id.Gen == e.Gen || id.Gen > e.Gen && id.Gen <= l.intended }
-	return l.settledOnce && e.Container == container.ID && e.Host == l.host.ID &&
-		container.ID != replica.ID{} && explained(container) && explained(l.host)
+	switch {
+	case !l.knowsHostLocked():
+		return true, false
+	case l.settledOnce:
+		return false, false
+	}
+	return e.HostNew, e.Filling
+}
+
+// filling notes that the host was empty.
+func (l *ledger) filling() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.store.SetFilling()
 }
 
 // sameRoot says whether the container's root is the host's own: it is mounted
@@ -101,14 +136,14 @@ func (l *ledger) met(host replica.Identity) {
 }
 
 // epoch returns the epoch that begins with a new container's replica.
-func (l *ledger) epoch(container replica.ID, gen uint64) base.Epoch {
+func (l *ledger) epoch(container replica.ID, j engine.Joined) base.Epoch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.host.ID == (replica.ID{}) {
 		rand.Read(l.host.ID[:])
 	}
-	l.host.Gen = gen
-	return base.Epoch{Host: l.host.ID, Container: container, Gen: gen}
+	l.host.Gen = j.Gen
+	return base.Epoch{Host: l.host.ID, Container: container, Gen: j.Gen, HostNew: j.HostNew, Filling: j.Filling}
 }
 
 // begin begins an epoch.

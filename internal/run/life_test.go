@@ -3,11 +3,15 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/twosync/twosync/internal/base"
+	"github.com/twosync/twosync/internal/engine"
+	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
 )
 
@@ -272,4 +276,147 @@ func TestOneWay(t *testing.T) {
 	p.flush()
 	p.want(p.host, "rules", "absent")
 	p.stop()
+}
+
+// A directory that was cloned anew holds what the clone holds. What it lacks
+// nobody deleted there, whatever the history knows.
+func TestClonedAnew(t *testing.T) {
+	p := newPair(t)
+	for _, path := range []string{"main.go", "notes", "d/data"} {
+		write(t, p.host, path, "of "+path)
+	}
+	p.start()
+	p.flush()
+	p.stop()
+	os.RemoveAll(p.host)
+	write(t, p.host, "main.go", "of main.go")
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.host, "notes", "of notes")
+	p.want(p.container, "d/data", "of d/data")
+	p.stop()
+}
+
+// J9: a host that came back from a backup, its token with it, knows nothing of
+// what was agreed since.
+func TestHostRestored(t *testing.T) {
+	p := newPair(t)
+	write(t, p.host, "a", "1")
+	p.start()
+	p.flush()
+	p.settled()
+	p.stop()
+	backup := filepath.Join(t.TempDir(), "backup")
+	if err := os.CopyFS(backup, os.DirFS(p.host)); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	write(t, p.container, "a", "2")
+	write(t, p.container, "new", "since")
+	p.flush()
+	p.settled()
+	p.stop()
+	os.RemoveAll(p.host)
+	if err := os.Rename(backup, p.host); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.host, "new", "since")
+	p.want(p.host, "a", "1")
+	if got := p.kept("a"); len(got) != 1 || got[0] != "conflict: 2" {
+		t.Errorf("kept %q, want what was agreed since the backup", got)
+	}
+	p.stop()
+}
+
+// What the user said of the first contact is said of no other.
+func TestTakeHoldsOnce(t *testing.T) {
+	p := newPair(t)
+	p.take, p.wire = "host", true
+	write(t, p.host, "a", "1")
+	p.start()
+	p.flush()
+	p.settled()
+	p.recreate(map[string]string{"baked": "in the image"})
+	p.cut()
+	p.flush()
+	p.same()
+	p.want(p.host, "baked", "in the image")
+	p.stop()
+}
+
+// Rules that were written down before the first start make no host that holds
+// something; rules about a folder of dependencies are an answer.
+func TestFirstContactWithRules(t *testing.T) {
+	p := newPair(t)
+	p.oneWay = ".twosyncignore"
+	write(t, p.host, ".twosyncignore", "*.o")
+	for i := range 300 {
+		write(t, p.container, fmt.Sprint("f", i), "1")
+	}
+	p.start()
+	p.flush()
+	p.same()
+	p.stop()
+
+	p = newPair(t)
+	write(t, p.host, "a", "1")
+	write(t, p.container, "vendor/m/m.go", "code")
+	p.start("!vendor")
+	p.flush()
+	p.want(p.host, "vendor/m/m.go", "code")
+	p.stop()
+}
+
+// What a first contact found out of the host outlives it until it is over.
+func TestBlankHost(t *testing.T) {
+	p := newPair(t)
+	open := func() (*base.Store, *ledger) {
+		dir, err := fsx.OS().OpenRoot(p.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, was, err := base.Open(dir, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { dir.Close() })
+		return store, newLedger(store, was)
+	}
+	store, l := open()
+	if n, f := l.blank(); !n || f {
+		t.Errorf("never met: new %v, filling %v", n, f)
+	}
+	e := l.epoch(replica.ID{9}, engine.Joined{Gen: 1, HostNew: true})
+	if err := errors.Join(l.begin(e, ""), l.filling(), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		host         replica.Identity
+		new, filling bool
+	}{
+		{replica.Identity{ID: e.Host, Gen: 1}, true, true},
+		{replica.Identity{ID: e.Host, Gen: 5}, true, false},
+		{replica.Identity{ID: replica.ID{7}, Gen: 1}, true, false},
+		{replica.Identity{}, true, false},
+	} {
+		store, l = open()
+		l.met(x.host)
+		if n, f := l.blank(); n != x.new || f != x.filling {
+			t.Errorf("%+v: new %v, filling %v", x.host, n, f)
+		}
+		store.Close()
+	}
+	store, l = open()
+	defer store.Close()
+	l.met(replica.Identity{ID: e.Host, Gen: 1})
+	if err := l.settled(); err != nil {
+		t.Fatal(err)
+	}
+	if n, f := l.blank(); n || f {
+		t.Errorf("settled: new %v, filling %v", n, f)
+	}
 }

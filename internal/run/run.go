@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twosync/twosync/internal/engine"
@@ -112,10 +113,21 @@ func (s *Session) begin() (replica.Identity, error) {
 	s.base.met(id)
 	s.engine = engine.New(was.Tree, engine.Options{
 		Winner: winner(s.cfg.Take), Mirror: s.cfg.Take == "host", Forced: s.cfg.Take != "",
-		Known: s.base.knows, OneWay: s.cfg.OneWay, Dependencies: ignore.DependencyFolders[:],
+		Known: s.base.knows, OneWay: s.cfg.OneWay, Dependency: s.dependency,
 	})
 	s.timer = time.NewTimer(time.Hour)
 	return id, nil
+}
+
+// dependency says whether path is a folder of dependencies about which no rule
+// of the user's says anything: "!vendor" does.
+func (s *Session) dependency(path string) bool {
+	_, name := tree.Split(path)
+	if !slices.Contains(ignore.DependencyFolders[:], name) {
+		return false
+	}
+	p, ok := s.cfg.Rules.Rule(path, true)
+	return !ok || p.Source == ignore.BuiltInSource
 }
 
 func winner(take string) tree.Side {
