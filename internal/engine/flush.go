@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/twosync/twosync/internal/tree"
+import (
+	"slices"
+
+	"github.com/twosync/twosync/internal/tree"
+)
 
 // barrier is a flush that is under way: first both sides report everything
 // from before it, then what that made dirty is carried over.
@@ -10,9 +14,11 @@ type barrier struct {
 	open    *backlog // nil: not both sides have answered
 }
 
-// backlog are paths that were not in sync at one moment, in order. Those at
-// its front that have been since are taken off.
-type backlog []string
+// backlog are paths that were not in sync at one moment, in order. Those at the
+// front of open that have been since are taken off. One that is held may be
+// held for a moment only, as a file is that was met while somebody writes to it:
+// it has to be in sync or held in the end, too.
+type backlog struct{ open, held []string }
 
 func (s *State) flush(n uint64) {
 	s.flushes = append(s.flushes, &barrier{n: n, waiting: [2]bool{true, true}})
@@ -75,16 +81,18 @@ func (s *State) backlog() *backlog {
 			all.add(path)
 		}
 	}
-	out := backlog(all.tops())
-	return &out
+	return &backlog{open: all.tops()}
 }
 
 // worked says whether a backlog has been worked off.
 func (s *State) worked(b *backlog) bool {
-	for len(*b) > 0 && !s.unfinished((*b)[0]) {
-		*b = (*b)[1:]
+	for len(b.open) > 0 && !s.unfinished(b.open[0]) {
+		if s.held.overlaps(b.open[0]) {
+			b.held = append(b.held, b.open[0])
+		}
+		b.open = b.open[1:]
 	}
-	return len(*b) == 0
+	return len(b.open) == 0 && !slices.ContainsFunc(b.held, s.unfinished)
 }
 
 func (s *State) unfinished(path string) bool {

@@ -174,7 +174,7 @@ func (s *State) retryGroup() {
 	}
 	g.under, g.updates = nil, nil
 	g.retries++
-	g.due = s.now.Add(backoff(groupTime, g.retries))
+	g.due = s.now.Add(backoff(groupTime, retryMax, g.retries))
 }
 
 // committed ends the group under way.

@@ -74,7 +74,7 @@ func (s *State) keptLoser(e Kept) {
 		sd.landed(c.path)
 		s.unblock(c.path)
 		if e.Err != "" && !w.stale {
-			sd.sealed.put(c.path, rest{s.now.Add(sealTime), "its other version can't be kept: " + e.Err})
+			s.seal(c.side, c.path, "its other version can't be kept: "+e.Err)
 		}
 	}
 }

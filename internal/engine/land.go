@@ -15,9 +15,11 @@ const (
 	// value of it is seen. Two saves in a row need one; a file that is written
 	// for ever shall not be carried over at the pace of its writer.
 	quickTries = 3
-	// sealTime is how long a change rests that a side refused: a full disk or
-	// a missing permission is mended by people.
-	sealTime = 15 * time.Second
+	// sealFirst and sealMax are how long a change rests that a side refused: a
+	// full disk or a missing permission is mended by people. The time doubles, as
+	// each attempt may cost the content of a file.
+	sealFirst = 15 * time.Second
+	sealMax   = 10 * time.Minute
 )
 
 // outcome takes in what came of a batch.
@@ -58,9 +60,10 @@ func (s *State) land(f *flight, c tree.Change, r Result) {
 	switch r.Status {
 	case Applied:
 		delete(s.tries, c.Path)
+		s.refusals.drop(c.Path)
 	case Refused:
 		delete(s.tries, c.Path)
-		sd.sealed.put(c.Path, rest{s.now.Add(sealTime), r.Reason})
+		s.seal(f.side, c.Path, r.Reason)
 	default:
 		s.park(c.Path)
 		s.emit(Look{Side: f.side, Paths: []string{c.Path}})
@@ -93,13 +96,20 @@ func (s *State) agreeSeen(f *flight, path string) {
 func (s *State) park(path string) {
 	n := s.tries[path]
 	s.tries[path] = n + 1
-	s.parked.put(path, rest{until: s.now.Add(backoff(retryFirst, n))})
+	s.parked.put(path, rest{until: s.now.Add(backoff(retryFirst, retryMax, n))})
 }
 
-// backoff doubles a time, up to retryMax.
-func backoff(first time.Duration, n int) time.Duration {
-	const cap = 10 // beyond any retryMax, below any overflow
-	return min(first<<min(n, cap), retryMax)
+// seal makes a change on a side rest that can't be made there.
+func (s *State) seal(on tree.Side, path, reason string) {
+	n, _ := s.refusals.get(path)
+	s.refusals.put(path, n+1)
+	s.sides[on].sealed.put(path, rest{s.now.Add(backoff(sealFirst, sealMax, n)), reason})
+}
+
+// backoff doubles a time for each time before, up to last.
+func backoff(first, last time.Duration, n int) time.Duration {
+	const cap = 10 // beyond any last, below any overflow
+	return min(first<<min(n, cap), last)
 }
 
 // unblock makes dirty again what waited for something in flight at path.

@@ -72,6 +72,7 @@ func (s *State) lose(on tree.Side) {
 	s.blocked.clear()
 	s.parked.clear()
 	clear(s.tries)
+	s.refusals.clear()
 	s.synced, s.doubt = false, time.Time{}
 }
 
@@ -173,6 +174,9 @@ func (s *State) note(on tree.Side, path string, e *tree.Entry) bool {
 func (s *State) changed(path string) {
 	s.news = true
 	s.dirty.add(path)
+	for _, p := range s.refusals.overlapping(path) {
+		s.refusals.drop(p)
+	}
 	for i := range s.sides {
 		s.wakeUp(&s.sides[i].sealed, path, func(string) bool { return true })
 	}

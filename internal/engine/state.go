@@ -49,6 +49,7 @@ type State struct {
 	blocked   set            // to be reconciled when what is in flight has landed
 	parked    rests          // to be reconciled when it has been quiet for a while
 	tries     map[string]int // how often in a row paths had moved on
+	refusals  places[int]    // how often in a row changes were refused
 	held      holds
 	kept      map[loser]bool // losers that are in the keep store
 	keeping   map[loser]*keeping
