@@ -125,7 +125,7 @@ func readReport(c code, r *record.Reader) message {
 	case codeFlushed:
 		return &flushed{readNumber(r)}
 	case codeStray:
-		return &stray{Slot: readName(r), Path: r.Path(), Entry: r.Entry(), Why: r.String(maxText)}
+		return readStray(r)
 	case codeNotice:
 		return readNotice(r)
 	case codeProgress:
@@ -169,6 +169,16 @@ func readResult(r *record.Reader, trees *trees) replica.Result {
 		r.Fail("status %d", res.Status)
 	}
 	return res
+}
+
+// readStray takes a stray, which is always a content: what is absent, a
+// directory or nothing known can't be kept.
+func readStray(r *record.Reader) message {
+	m := &stray{Slot: readName(r), Path: r.Path(), Entry: r.Entry(), Why: r.String(maxText)}
+	if e := m.Entry; e == nil || e.Kind != tree.File && e.Kind != tree.Link {
+		r.Fail("stray that is no content")
+	}
+	return m
 }
 
 func readNotice(r *record.Reader) message {
