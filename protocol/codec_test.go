@@ -140,6 +140,7 @@ func TestBadBodies(t *testing.T) {
 		"stray unknown":     &stray{Slot: "s", Entry: tree.NewUnknown("why")},
 		"want's slot":       ask{1, 0, []replica.Want{{Path: "a", Slot: "a/b"}}},
 		"status":            &outcome{Results: []replica.Result{{Path: "a", Status: 9}}},
+		"generation":        started{1, replica.Identity{Gen: replica.MaxGen + 1}},
 		"level":             &notice{Level: 7},
 		"credit":            credit{1, window + 1},
 		"empty data":        piece{1, replica.Piece{}},

@@ -113,7 +113,8 @@
 //
 // Fetch stream, agent to host:
 //
-//	22 started    seq; id; number (generation); string (root, at most 64 KiB); string (boot, at most 64);
+//	22 started    seq; id; number (generation, at most 2^48); string (root, at
+//	              most 64 KiB); string (boot, at most 64);
 //	              three bools (no exec bits, folds case, folds normal forms);
 //	              three strings of at most 64 bytes (watch, apply, durable)
 //	23 adopted    seq

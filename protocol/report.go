@@ -192,7 +192,7 @@ func readNotice(r *record.Reader) message {
 
 // readIdentity takes what a replica said of itself.
 func readIdentity(r *record.Reader) (m replica.Identity) {
-	m.ID, m.Gen, m.Root, m.Boot = readID(r), readNumber(r), r.String(tree.MaxPath), r.String(maxWord)
+	m.ID, m.Gen, m.Root, m.Boot = readID(r), r.Uint(replica.MaxGen), r.String(tree.MaxPath), r.String(maxWord)
 	m.Facts.NoExec, m.Facts.FoldsCase, m.Facts.FoldsNFC = r.Bool(), r.Bool(), r.Bool()
 	m.Facts.Watch, m.Facts.Apply, m.Facts.Durable = r.String(maxWord), r.String(maxWord), r.String(maxWord)
 	return m

@@ -91,7 +91,7 @@ func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identi
 	if s.base.sameRoot(id) {
 		return &MountedError{}
 	}
-	j := engine.Joined{Side: tree.Container, Gen: s.base.last(id), NoExec: id.Facts.NoExec}
+	j := engine.Joined{Side: tree.Container, Gen: s.base.last(), NoExec: id.Facts.NoExec}
 	j.First = s.cfg.Take != "" && s.seen == nil || !s.base.known(id)
 	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != ""
 	if j.First {
