@@ -88,9 +88,6 @@ func (s *Session) connect(ctx context.Context, first bool) (replica.Replica, err
 
 // meet decides whether this is a first contact and tells the loop.
 func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identity) error {
-	if s.base.sameRoot(id) {
-		return &MountedError{}
-	}
 	j := engine.Joined{Side: tree.Container, Gen: s.base.last(), NoExec: id.Facts.NoExec}
 	j.First = s.cfg.Take != "" && s.seen == nil || !s.base.known(id)
 	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != ""

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -58,5 +59,30 @@ func TestContainersGeneration(t *testing.T) {
 				t.Error("the two did not know each other again")
 			}
 		})
+	}
+}
+
+// An image can hold a copy of the host's own folder, token and all. That is a
+// new replica like any other.
+func TestHostsTokenInTheImage(t *testing.T) {
+	p := newPair(t)
+	write(t, p.host, "a", "1")
+	p.start()
+	p.flush()
+	p.settled()
+	p.stop()
+	p.recreate(map[string]string{"a": "1"})
+	if err := os.CopyFS(filepath.Join(p.container, ".twosync"), os.DirFS(filepath.Join(p.host, ".twosync"))); err != nil {
+		t.Fatal(err)
+	}
+	write(t, p.host, "a", "2")
+	p.start()
+	p.flush()
+	p.same()
+	p.want(p.container, "a", "2")
+	p.settled()
+	p.stop()
+	if e := p.remembered().Epoch; e.Host == e.Container {
+		t.Error("both sides have one identity")
 	}
 }

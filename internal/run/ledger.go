@@ -78,14 +78,6 @@ func (l *ledger) known(container replica.Identity) bool {
 		container.ID != replica.ID{} && explained(container) && explained(l.host)
 }
 
-// sameRoot says whether the container's root is the host's own: it is mounted
-// there.
-func (l *ledger) sameRoot(container replica.Identity) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.host.ID == container.ID && container.ID != replica.ID{}
-}
-
 // last returns the latest generation that anybody here has seen. A container's
 // that is later is not of this epoch: it is given another identity, and what it
 // claims must not become the host's.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -165,13 +166,19 @@ func (p *pair) flush() {
 			break
 		}
 		if ctx.Err() != nil {
-			st, _ := p.session.Status(p.t.Context())
-			p.t.Fatalf("flush: %v; %+v", err, st)
+			p.t.Fatalf("flush: %v; the session said %+v", err, p.told())
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			p.t.Fatal(err)
 		}
 	}
+}
+
+// told is what the session told so far.
+func (p *pair) told() []Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.events)
 }
 
 func (p *pair) same() {

@@ -106,10 +106,3 @@ type Held struct {
 type HaltError struct{ Reason, Remedy string }
 
 func (e *HaltError) Error() string { return e.Reason }
-
-// MountedError says that the container's root is the host's own directory.
-type MountedError struct{}
-
-func (*MountedError) Error() string {
-	return "the container has this very directory mounted: start it without -v"
-}
