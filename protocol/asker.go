@@ -113,12 +113,15 @@ func (a *asker) begin(ctx context.Context, seq uint64, wants []replica.Want) (*a
 	return q, nil
 }
 
-// forget frees the place of a request of which nothing more will come.
+// forget frees the place of a request that was not sent, unless its end has come
+// all the same and done that.
 func (a *asker) forget(q *asking) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.open, q.id)
-	<-a.slots
+	if q.id == 0 || a.open[q.id] == q {
+		delete(a.open, q.id)
+		<-a.slots
+	}
 }
 
 // pump hands pieces to sink until the request has ended.

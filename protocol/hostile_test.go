@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/twosync/twosync/internal/delta"
 	"github.com/twosync/twosync/internal/replica"
@@ -257,6 +260,66 @@ func TestManyRequests(t *testing.T) {
 	defer r.link.giver.mu.Unlock()
 	if n := len(r.link.giver.open); n > maxRequests {
 		t.Errorf("%d requests are open", n)
+	}
+}
+
+// TestAnswerBeforeTheEnd: an agent that answers what the host is still sending,
+// and is gone. Nobody waits for ever.
+func TestAnswerBeforeTheEnd(t *testing.T) {
+	sig := &delta.Signature{Block: delta.MinBlock, Size: 100_000 * delta.MinBlock}
+	sig.Weak, sig.Strong = make([]uint32, 100_000), make([]xxh3.Uint128, 100_000)
+	for name, c := range map[string]struct {
+		begin  func(*Remote) error
+		under  func(*Remote) bool
+		answer func(*link)
+	}{
+		"apply": {
+			func(r *Remote) error {
+				b := &replica.Batch{ID: 7, Changes: []tree.Change{{Path: "d", New: wide(60_000)}}}
+				return r.Apply(t.Context(), b, contents{})
+			},
+			func(r *Remote) bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.flights) > 0 },
+			func(agent *link) {
+				tell(t, agent, fetchStream, applied{1})
+				tell(t, agent, workStream, &outcome{Batch: 7, Done: true})
+			},
+		},
+		"send": {
+			func(r *Remote) error {
+				return r.Send(t.Context(), []replica.Want{{Path: "a", Size: sig.Size, Base: sig}}, func(replica.Piece) error { return nil })
+			},
+			func(r *Remote) bool {
+				r.link.asker.mu.Lock()
+				defer r.link.asker.mu.Unlock()
+				return len(r.link.asker.open) > 0
+			},
+			func(agent *link) { tell(t, agent, bulkStream, done{1, "no"}) },
+		},
+		"start": {
+			func(r *Remote) error {
+				_, err := r.Start(t.Context(), replica.Start{Rules: strings.Repeat("*.o\n", 500_000)})
+				return err
+			},
+			func(r *Remote) bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.calls) > 0 },
+			func(agent *link) { tell(t, agent, fetchStream, refused{1, "no", ""}) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, agent := rogue(t, Options{})
+			ended := make(chan error, 1)
+			go func() { ended <- c.begin(r) }()
+			for !c.under(r) {
+				runtime.Gosched()
+			}
+			c.answer(agent)
+			for c.under(r) && r.link.ctx.Err() == nil {
+				runtime.Gosched()
+			}
+			agent.end(ErrClosed)
+			if err := soon(t, ended); err == nil {
+				t.Error("no error")
+			}
+		})
 	}
 }
 

@@ -186,12 +186,12 @@ func (r *Remote) call(ctx context.Context, want code, compose func(seq uint64) m
 	}
 }
 
-// withdraw takes a command back that was not sent. It reports false when there
-// is an answer to it all the same.
+// withdraw takes a command back that was not sent; seq is 0 when its turn never
+// came. It reports false when there is an answer to it all the same.
 func (r *Remote) withdraw(seq uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.calls[seq] == nil {
+	if seq != 0 && r.calls[seq] == nil {
 		return false
 	}
 	delete(r.calls, seq)
