@@ -323,6 +323,46 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 	}
 }
 
+// TestDeafToCredit: an agent that answers, and does not read what it is allowed
+// to go on with, keeps nobody who has given up.
+func TestDeafToCredit(t *testing.T) {
+	r, agent := rogue(t, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	came, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		ended <- r.Send(ctx, []replica.Want{{Path: "a", Size: window}}, func(replica.Piece) error { nudge(came); return nil })
+	}()
+	if _, err := newReceiver(agent.conns[fetchStream], 64).next(); err != nil {
+		t.Fatal(err)
+	}
+	<-r.link.fetch.turn // another message that does not get through
+	for range window/replica.MaxPiece - 1 {
+		tell(t, agent, bulkStream, piece{1, replica.Piece{Data: make([]byte, replica.MaxPiece)}})
+	}
+	soon(t, came)
+	cancel()
+	if err := soon(t, ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("send: %v", err)
+	}
+	r.link.fetch.turn <- struct{}{}
+}
+
+// TestTooLarge: what no message can hold ends the session, and is not missed
+// without a word.
+func TestTooLarge(t *testing.T) {
+	was := limits[codeApply]
+	t.Cleanup(func() { limits[codeApply] = was })
+	limits[codeApply] = 1000
+	r, _ := rogue(t, Options{})
+	b := &replica.Batch{ID: 1, Changes: []tree.Change{{Path: "d", New: wide(100)}}}
+	if err := r.Apply(t.Context(), b, contents{}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("apply: %v", err)
+	}
+	if err := lastError(t, r); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("next: %v", err)
+	}
+}
+
 // TestOtherVersion: each side refuses another version than its own.
 func TestOtherVersion(t *testing.T) {
 	host, conn := pipes(t)
