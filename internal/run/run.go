@@ -15,7 +15,7 @@ import (
 
 // drainTime is how long a session that is to end waits for what was agreed to
 // become durable. Without it nothing is lost, but looked at again.
-const drainTime = 1500 * time.Millisecond
+const drainTime = time.Second
 
 // Session is a running session.
 type Session struct {
@@ -57,8 +57,8 @@ func New(cfg Config) *Session {
 }
 
 // Run keeps the two sides the same until ctx is done (it returns nil then), or
-// Once is reached, or something stops it: a *HaltError, or whatever Dial or
-// Start of the first connection said.
+// Once is reached, or something stops it: a *HaltError, whatever Dial or Start of
+// the first connection said, or an agent that breaks the protocol.
 func (s *Session) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -74,9 +74,6 @@ func (s *Session) Run(ctx context.Context) error {
 	s.group.Go(func() error { return s.base.run(s.ctx) })
 	s.group.Go(func() error { return s.loop(ctx) })
 	err = s.group.Wait()
-	if s.remote != nil {
-		s.remote.Close()
-	}
 	if errors.Is(err, errDone) {
 		return nil
 	}

@@ -39,6 +39,7 @@ type pair struct {
 	keep            *keep.Store
 	errs            chan error
 	here            net.Conn // guarded by mu: the host's end of the wire
+	dialled         func(context.Context) (replica.Replica, error)
 }
 
 func newPair(t *testing.T) *pair {
@@ -88,7 +89,10 @@ func (p *pair) cut() {
 }
 
 func (p *pair) dial(ctx context.Context) (replica.Replica, error) {
-	if p.wire {
+	switch {
+	case p.dialled != nil:
+		return p.dialled(ctx)
+	case p.wire:
 		return p.dialWire(ctx)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -20,9 +20,9 @@ type Host interface {
 type Config struct {
 	Host Host
 	// Dial starts an agent and returns the replica behind it. It is called
-	// again whenever the container was lost. An error that has a method
-	// Temporary() bool which says true is waited for, once the first
-	// connection was made; any other ends the session.
+	// again whenever the container was lost. Once the first connection was made
+	// its errors are told and waited for, except for ErrViolation and
+	// ErrTooLarge of package protocol.
 	Dial  func(ctx context.Context) (replica.Replica, error)
 	Base  *base.Store
 	Was   base.Loaded // as base.Open returned it
