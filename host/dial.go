@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/twosync/twosync/host/target"
 	"github.com/twosync/twosync/internal/replica"
@@ -100,9 +101,15 @@ func (d *dialled) Start(ctx context.Context, s replica.Start) (replica.Identity,
 	return id, e
 }
 
+// endTime is what an agent has for its end, from the moment in which it is asked
+// to: the wire and then the pipe wait for it, and share this.
+const endTime = 2 * time.Second
+
 // Close returns when the agent's process has ended. What it printed besides its
 // last words, which also come over the wire, is a crash's.
 func (d *dialled) Close() error {
+	late := time.AfterFunc(endTime, d.pipe.Kill)
+	defer late.Stop()
 	err := d.Remote.Close()
 	_ = d.pipe.Close()
 	if text := crash(d.pipe.Stderr()); text != "" {
