@@ -176,7 +176,7 @@ func (s *Session) feed(ctx context.Context, r replica.Replica) error {
 			// being replaced: it is dialled again, and met as what it is then.
 			return errors.New(n.Text)
 		}
-		if err := s.send(ctx, func(s *Session) error { return s.report(replica.Container, r, rep) }); err != nil {
+		if err := s.reported(ctx, replica.Container, r, rep); err != nil {
 			return err
 		}
 	}

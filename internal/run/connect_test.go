@@ -19,6 +19,7 @@ import (
 type puppet struct {
 	next    func(context.Context) (replica.Report, error)
 	apply   func(context.Context) error
+	asked   chan struct{} // Send was called
 	closed  chan struct{}
 	closing func()
 }
@@ -40,6 +41,10 @@ func (p *puppet) Apply(ctx context.Context, _ *replica.Batch, _ replica.Source) 
 }
 
 func (p *puppet) Send(context.Context, []replica.Want, func(replica.Piece) error) error {
+	select {
+	case p.asked <- struct{}{}:
+	default:
+	}
 	<-p.closed
 	return errors.New("closed")
 }
@@ -126,6 +131,34 @@ func TestRedial(t *testing.T) {
 	if text := fmt.Sprint(p.told()); !strings.Contains(text, "out of memory") {
 		t.Errorf("the session said %s", text)
 	}
+}
+
+// Strays that come faster than they are kept wait where they are: in the agent.
+func TestManyStrays(t *testing.T) {
+	p := newPair(t)
+	asked := make(chan struct{}, 1)
+	var taken atomic.Int64
+	p.puppets(func() *puppet {
+		x := &puppet{asked: asked}
+		x.next = func(ctx context.Context) (replica.Report, error) {
+			n := taken.Add(1)
+			e := tree.NewFile(tree.DigestOf([]byte(fmt.Sprint(n))), 1, false)
+			return replica.Report{Stray: &replica.Stray{Slot: "s", Path: "a", Entry: e}}, ctx.Err()
+		}
+		return x
+	})
+	p.start()
+	<-asked // for the first one, which is not given
+	for taken.Load() <= maxStrays {
+		pause(t.Context(), time.Millisecond)
+	}
+	for range 100 { // rounds in which a feed without a limit would go on
+		p.session.Status(t.Context())
+	}
+	if n := taken.Load(); n != maxStrays+1 {
+		t.Errorf("%d strays were taken, want %d", n, maxStrays+1)
+	}
+	p.stop()
 }
 
 // A session that is to end closes its connection, which is what ends a call to

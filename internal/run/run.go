@@ -32,6 +32,7 @@ type Session struct {
 	inline  pocket
 	seen    *replica.Identity // the container's, of the last connection; feedContainer's own
 	timer   *time.Timer
+	strays  [2]chan struct{} // a place for each stray that waits to be kept, by side
 	waiters map[uint64]chan<- error
 	lastN   uint64
 	told    teller
@@ -39,6 +40,10 @@ type Session struct {
 	group   *errgroup.Group
 	ctx     context.Context // of the replicas: outlives the caller's by drainTime
 }
+
+// maxStrays bounds the strays of a side that wait to be kept: each may have a
+// path and a reason of 70 kB. While there are more its reports wait.
+const maxStrays = 500
 
 // event is what the loop takes in: a step of the engine, or something about
 // the session itself.
@@ -53,6 +58,7 @@ func New(cfg Config) *Session {
 		cfg: cfg, events: make(chan event, 64), base: newLedger(cfg.Base, cfg.Was),
 		waiters: make(map[uint64]chan<- error), since: time.Now(),
 		told: teller{tell: cfg.Tell}, keeps: newLane(),
+		strays: [2]chan struct{}{make(chan struct{}, maxStrays), make(chan struct{}, maxStrays)},
 	}
 }
 
@@ -209,10 +215,22 @@ func (s *Session) feedHost(ctx context.Context, id replica.Identity) error {
 		if err != nil {
 			return ended(fmt.Errorf("the host's directory: %w", err), ctx)
 		}
-		if s.send(ctx, func(s *Session) error { return s.report(replica.Host, s.cfg.Host, r) }) != nil {
+		if s.reported(ctx, replica.Host, s.cfg.Host, r) != nil {
 			return nil
 		}
 	}
+}
+
+// reported hands the loop a report, and waits for a place where it is a stray.
+func (s *Session) reported(ctx context.Context, side replica.Side, from replica.Replica, r replica.Report) error {
+	if r.Stray != nil {
+		select {
+		case s.strays[side] <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.send(ctx, func(s *Session) error { return s.report(side, from, r) })
 }
 
 // report translates a side's report into a step.
