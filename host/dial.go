@@ -131,8 +131,7 @@ func crash(stderr string) string {
 	return strings.TrimSpace(strings.Join(lines, ""))
 }
 
-// far says whether the bytes leave this machine, as far as the environment
-// tells: only then is compressing them worth its time.
+// far says whether the bytes leave this machine, as far as names tell: only then is compressing them worth its time.
 func (d *dialler) far() bool {
 	if _, ok := d.target.(*target.Local); ok {
 		return false
@@ -140,8 +139,8 @@ func (d *dialler) far() bool {
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
 		return !strings.HasPrefix(host, "unix:") && !strings.HasPrefix(host, "npipe:")
 	}
-	switch os.Getenv("DOCKER_CONTEXT") {
-	case "", "default", "desktop-linux", "colima", "orbstack", "rootless":
+	switch target.Context() {
+	case "", "desktop-linux", "colima", "orbstack", "rootless":
 		return false
 	}
 	return true
