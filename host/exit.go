@@ -117,7 +117,7 @@ func remedy(err error) string {
 	}
 	switch {
 	case errors.Is(err, protocol.ErrViolation):
-		return "if twosync's own source has changed since it was built, build it again; otherwise the agent is not ours, or this is a bug"
+		return "if the source of twosync has changed since it was built, build it again; otherwise the agent is not ours, or this is a bug"
 	case errors.Is(err, protocol.ErrTooLarge):
 		return "leave something out with --ignore or --keep, or begin with a part of the directory"
 	}

@@ -389,6 +389,9 @@ func TestOtherVersion(t *testing.T) {
 		if err := r.greeted(m); !errors.Is(err, ErrViolation) {
 			t.Errorf("%+v: %v", m, err)
 		}
+		if err := r.ended(end{"version"}); !errors.Is(err, ErrViolation) {
+			t.Errorf("end instead of hello: %v", err)
+		}
 	}
 }
 
