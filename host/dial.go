@@ -35,6 +35,11 @@ func (d *dialler) dial(ctx context.Context) (replica.Replica, error) {
 	return &dialled{remote, pipe, d}, nil
 }
 
+// fatal says whether dialling again would not help.
+func fatal(err error) bool {
+	return errors.Is(err, protocol.ErrViolation) || errors.Is(err, protocol.ErrTooLarge)
+}
+
 // args are the agent's arguments besides the root. On this machine nothing is
 // put beside the root: it is no container of ours.
 func (d *dialler) args() []string {

@@ -167,7 +167,7 @@ func (u *up) stored(ctx context.Context, s *state, c *control) error {
 		u.tell(run.Event{Kind: run.Warning, Text: "the agent crashed: " + stderr})
 	}}
 	session := run.New(run.Config{
-		Host: d, Dial: dialler.dial,
+		Host: d, Dial: dialler.dial, Fatal: fatal,
 		Base: known, Was: was, Keep: kept.Store, Rules: u.rules,
 		OneWay: ignoreFile, Take: u.take, Once: u.once, Tell: u.tell,
 	})

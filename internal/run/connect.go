@@ -10,7 +10,6 @@ import (
 	"github.com/twosync/twosync/internal/engine"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
-	"github.com/twosync/twosync/protocol"
 )
 
 // How long apart a lost container is dialled, and how long a connection must
@@ -33,7 +32,7 @@ func (s *Session) feedContainer(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case wait == 0 && !met, errors.Is(err, protocol.ErrViolation), errors.Is(err, protocol.ErrTooLarge):
+		case wait == 0 && !met, s.cfg.Fatal != nil && s.cfg.Fatal(err):
 			return err
 		}
 		wait = redial(wait, time.Since(began))

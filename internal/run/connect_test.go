@@ -81,23 +81,21 @@ func (p *pair) over() error {
 	}
 }
 
-// What dialling again can't mend ends the session with its reason, however long
-// it was connected.
-func TestEndsOfSessions(t *testing.T) {
-	for _, end := range []error{protocol.ErrViolation, protocol.ErrTooLarge} {
-		p := newPair(t)
-		dials, open := p.puppets(func() *puppet {
-			return &puppet{next: func(context.Context) (replica.Report, error) {
-				return replica.Report{}, fmt.Errorf("next report: %w", end)
-			}}
-		})
-		p.start()
-		if err := p.over(); !errors.Is(err, end) {
-			t.Errorf("session ended with %v, want %v", err, end)
-		}
-		if dials.Load() != 1 || open.Load() != 0 {
-			t.Errorf("%d connections, %d of them open", dials.Load(), open.Load())
-		}
+// What dialling again can't mend ends the session with its reason, although it
+// was connected.
+func TestFatalEndsTheSession(t *testing.T) {
+	p := newPair(t)
+	dials, open := p.puppets(func() *puppet {
+		return &puppet{next: func(context.Context) (replica.Report, error) {
+			return replica.Report{}, fmt.Errorf("next report: %w", errFatal)
+		}}
+	})
+	p.start()
+	if err := p.over(); !errors.Is(err, errFatal) {
+		t.Errorf("session ended with %v, want %v", err, errFatal)
+	}
+	if dials.Load() != 1 || open.Load() != 0 {
+		t.Errorf("%d connections, %d of them open", dials.Load(), open.Load())
 	}
 }
 

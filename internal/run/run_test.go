@@ -22,6 +22,9 @@ import (
 	"github.com/twosync/twosync/protocol"
 )
 
+// errFatal is what dialling again can't mend.
+var errFatal = errors.New("fatal")
+
 const deadline = 20 * time.Second
 
 // pair is a session between two directories of this machine, without a wire.
@@ -125,7 +128,7 @@ func (p *pair) start(patterns ...string) {
 	}
 	host := disk.New(p.host, disk.Options{})
 	p.session = New(Config{
-		Host: host, Dial: p.dial, Base: store, Was: was, Keep: p.keep, Rules: rules(p.t, patterns...), Take: p.take, OneWay: p.oneWay,
+		Host: host, Dial: p.dial, Fatal: func(err error) bool { return errors.Is(err, errFatal) }, Base: store, Was: was, Keep: p.keep, Rules: rules(p.t, patterns...), Take: p.take, OneWay: p.oneWay,
 		Tell: func(e Event) { p.mu.Lock(); defer p.mu.Unlock(); p.events = append(p.events, e) },
 	})
 	ctx, cancel := context.WithCancel(p.t.Context())

@@ -21,9 +21,11 @@ type Config struct {
 	Host Host
 	// Dial starts an agent and returns the replica behind it. It is called
 	// again whenever the container was lost. Once the first connection was made
-	// its errors are told and waited for, except for ErrViolation and
-	// ErrTooLarge of package protocol.
-	Dial  func(ctx context.Context) (replica.Replica, error)
+	// its errors, and those of the replica, are told and waited for.
+	Dial func(ctx context.Context) (replica.Replica, error)
+	// Fatal says which of them dialling again won't mend: they end the session.
+	// Nil: none.
+	Fatal func(error) bool
 	Base  *base.Store
 	Was   base.Loaded // as base.Open returned it
 	Keep  *keep.Store
