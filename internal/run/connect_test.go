@@ -159,6 +159,29 @@ func TestManyStrays(t *testing.T) {
 	p.stop()
 }
 
+// A side that reports more and more, a little at a time, comes to an end.
+func TestTooManyEntries(t *testing.T) {
+	was := maxEntries
+	t.Cleanup(func() { maxEntries = was })
+	maxEntries = 100
+	p := newPair(t)
+	p.puppets(func() *puppet {
+		n := 0
+		return &puppet{next: func(ctx context.Context) (replica.Report, error) {
+			o := &replica.Observed{Whole: n == 0, Seen: []replica.Seen{{Entry: tree.NewDir(nil)}}}
+			if n++; n > 1 {
+				o.Seen = []replica.Seen{{Path: fmt.Sprint(n), Entry: tree.NewLink("a")}}
+			}
+			return replica.Report{Observed: o}, ctx.Err()
+		}, apply: func(context.Context) error { return nil }}
+	})
+	p.start()
+	halt := (*HaltError)(nil)
+	if err := p.over(); !errors.As(err, &halt) || halt.Remedy == "" {
+		t.Errorf("session ended with %v, want a halt", err)
+	}
+}
+
 // A session that is to end closes its connection, which is what ends a call to
 // an agent that lives and does not listen.
 func TestEndsBesideADeafAgent(t *testing.T) {

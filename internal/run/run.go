@@ -242,7 +242,10 @@ func (s *Session) report(side replica.Side, from replica.Replica, r replica.Repo
 		for _, seen := range r.Observed.Seen {
 			o.Seen = append(o.Seen, engine.Seen(seen))
 		}
-		return s.step(o)
+		if err := s.step(o); err != nil {
+			return err
+		}
+		return s.bounded(side)
 	case r.Outcome != nil:
 		o := engine.Outcome{Side: side, Batch: r.Outcome.Batch, Done: r.Outcome.Done}
 		for _, x := range r.Outcome.Results {
@@ -265,6 +268,22 @@ func (s *Session) report(side replica.Side, from replica.Replica, r replica.Repo
 		s.told.progress(side, *r.Progress)
 	}
 	return nil
+}
+
+// maxEntries bounds what a side may hold (CASES §4.3.6): no message or base with
+// more could be read. A variable for tests.
+var maxEntries int64 = 5 << 20
+
+// bounded halts when a side holds more than can be kept in mind.
+func (s *Session) bounded(side replica.Side) error {
+	n := s.engine.Tree(side).Count()
+	if n <= maxEntries {
+		return nil
+	}
+	return &HaltError{
+		Reason: fmt.Sprintf("the %s holds %d files and directories, and %d are the most that can be synced", side, n, maxEntries),
+		Remedy: "leave out what need not be on both sides with --ignore or --keep",
+	}
 }
 
 // notice passes on what a side has to say, or ends the session because of it.
