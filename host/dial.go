@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/twosync/twosync/host/target"
 	"github.com/twosync/twosync/internal/replica"
@@ -17,6 +18,7 @@ import (
 type dialler struct {
 	target target.Target
 	holder string              // who we are, for the locks
+	shared func() bool         // whether somebody else signed the host's lock
 	tell   func(stderr string) // what an agent printed that crashed
 }
 
@@ -33,10 +35,15 @@ func (d *dialler) dial(ctx context.Context) (replica.Replica, error) {
 	return &dialled{remote, pipe, d}, nil
 }
 
+// fatal says whether dialling again would not help.
+func fatal(err error) bool {
+	return errors.Is(err, protocol.ErrViolation) || errors.Is(err, protocol.ErrTooLarge)
+}
+
 // args are the agent's arguments besides the root. On this machine nothing is
 // put beside the root: it is no container of ours.
 func (d *dialler) args() []string {
-	args := []string{"--holder", d.holder}
+	args := []string{"--holder", d.agent()}
 	if _, ok := d.target.(*target.Local); !ok {
 		args = append(args, "--outer")
 	}
@@ -53,6 +60,28 @@ func holder() string {
 	return fmt.Sprintf("twosync up on %s, pid %d, %s", name, os.Getpid(), rand.Text()[:8])
 }
 
+// agent is what our agent signs its lock with. An agent of an earlier connection
+// that has not ended yet must not be taken for us.
+func (d *dialler) agent() string { return "the agent of " + d.holder }
+
+// mounted says that the two directories are one, if they are: our lock is in the
+// agent's way or, where locks do not cross a mount, bears its signature. That
+// the two claim one identity proves nothing: an image may hold a copy of it.
+func (d *dialler) mounted(err error) error {
+	if err == nil && !d.shared() {
+		return nil
+	}
+	refused, ok := errors.AsType[*protocol.RefusedError](err)
+	if err != nil && !(ok && strings.Contains(refused.Text, ": "+d.holder)) {
+		return nil
+	}
+	return &Error{
+		Msg:    fmt.Sprintf("%s is this very directory: it is mounted into the container", d.target),
+		Remedy: "start the container without -v for it; twosync takes the place of the mount",
+		Err:    err,
+	}
+}
+
 // dialled is a replica with the process that it lives in.
 type dialled struct {
 	*protocol.Remote
@@ -63,16 +92,12 @@ type dialled struct {
 // Start says whose refusal it is, in words of ours.
 func (d *dialled) Start(ctx context.Context, s replica.Start) (replica.Identity, error) {
 	id, err := d.Remote.Start(ctx, s)
+	if mounted := d.by.mounted(err); mounted != nil {
+		return id, mounted
+	}
 	refused, ok := errors.AsType[*protocol.RefusedError](err)
 	if !ok {
 		return id, err
-	}
-	if strings.Contains(refused.Text, d.by.holder) {
-		return id, &Error{
-			Msg:    fmt.Sprintf("%s is this very directory: it is mounted into the container", d.by.target),
-			Remedy: "start the container without -v for it; twosync takes the place of the mount",
-			Err:    err,
-		}
 	}
 	e := &Error{Msg: fmt.Sprintf("%s cannot be synced: %s", d.by.target, refused.Text), Remedy: refused.Remedy, Err: err}
 	if e.Remedy == "" {
@@ -81,9 +106,15 @@ func (d *dialled) Start(ctx context.Context, s replica.Start) (replica.Identity,
 	return id, e
 }
 
+// endTime is what an agent has for its end, from the moment in which it is asked
+// to: the wire and then the pipe wait for it, and share this.
+const endTime = 2 * time.Second
+
 // Close returns when the agent's process has ended. What it printed besides its
 // last words, which also come over the wire, is a crash's.
 func (d *dialled) Close() error {
+	late := time.AfterFunc(endTime, d.pipe.Kill)
+	defer late.Stop()
 	err := d.Remote.Close()
 	_ = d.pipe.Close()
 	if text := crash(d.pipe.Stderr()); text != "" {
@@ -105,8 +136,7 @@ func crash(stderr string) string {
 	return strings.TrimSpace(strings.Join(lines, ""))
 }
 
-// far says whether the bytes leave this machine, as far as the environment
-// tells: only then is compressing them worth its time.
+// far says whether the bytes leave this machine, as far as names tell: only then is compressing them worth its time.
 func (d *dialler) far() bool {
 	if _, ok := d.target.(*target.Local); ok {
 		return false
@@ -114,8 +144,8 @@ func (d *dialler) far() bool {
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
 		return !strings.HasPrefix(host, "unix:") && !strings.HasPrefix(host, "npipe:")
 	}
-	switch os.Getenv("DOCKER_CONTEXT") {
-	case "", "default", "desktop-linux", "colima", "orbstack", "rootless":
+	switch target.Context() {
+	case "", "desktop-linux", "colima", "orbstack", "rootless":
 		return false
 	}
 	return true

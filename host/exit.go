@@ -115,6 +115,12 @@ func remedy(err error) string {
 	if e, ok := errors.AsType[*disk.RootError](err); ok {
 		return e.Remedy
 	}
+	switch {
+	case errors.Is(err, protocol.ErrViolation):
+		return "if the source of twosync has changed since it was built, build it again; otherwise the agent is not ours, or this is a bug"
+	case errors.Is(err, protocol.ErrTooLarge):
+		return "leave something out with --ignore or --keep, or begin with a part of the directory"
+	}
 	return ""
 }
 

@@ -163,11 +163,11 @@ func (u *up) stored(ctx context.Context, s *state, c *control) error {
 		Stage:     filepath.Join(s.path, "stage"),
 		Displaced: kept.displaced, DisplacedDone: kept.Sync,
 	})
-	dialler := &dialler{target: u.target, holder: me, tell: func(stderr string) {
+	dialler := &dialler{target: u.target, holder: me, shared: d.Shared, tell: func(stderr string) {
 		u.tell(run.Event{Kind: run.Warning, Text: "the agent crashed: " + stderr})
 	}}
 	session := run.New(run.Config{
-		Host: d, Dial: dialler.dial,
+		Host: d, Dial: dialler.dial, Fatal: fatal,
 		Base: known, Was: was, Keep: kept.Store, Rules: u.rules,
 		OneWay: ignoreFile, Take: u.take, Once: u.once, Tell: u.tell,
 	})

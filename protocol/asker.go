@@ -89,7 +89,7 @@ func (a *asker) request(ctx context.Context, seq uint64, wants []replica.Want, s
 	}
 	err = a.pump(ctx, q, sink)
 	if err != nil {
-		a.giveUp(q)
+		a.giveUp(ctx, q)
 	}
 	return err
 }
@@ -113,12 +113,15 @@ func (a *asker) begin(ctx context.Context, seq uint64, wants []replica.Want) (*a
 	return q, nil
 }
 
-// forget frees the place of a request of which nothing more will come.
+// forget frees the place of a request that was not sent, unless its end has come
+// all the same and done that.
 func (a *asker) forget(q *asking) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.open, q.id)
-	<-a.slots
+	if q.id == 0 || a.open[q.id] == q {
+		delete(a.open, q.id)
+		<-a.slots
+	}
 }
 
 // pump hands pieces to sink until the request has ended.
@@ -132,7 +135,7 @@ func (a *asker) pump(ctx context.Context, q *asking, sink func(replica.Piece) er
 			}
 			owed += costOf(p)
 			if owed >= window/2 {
-				if err := a.grant(q, owed); err != nil {
+				if err := a.grant(ctx, q, owed); err != nil {
 					return err
 				}
 				owed = 0
@@ -159,11 +162,11 @@ func (a *asker) collect(q *asking) (queue []replica.Piece, ended bool) {
 	return queue, q.ended
 }
 
-func (a *asker) grant(q *asking, n int) error {
+func (a *asker) grant(ctx context.Context, q *asking, n int) error {
 	a.mu.Lock()
 	q.held -= n
 	a.mu.Unlock()
-	return a.link.fetch.send(a.link.ctx, credit{q.id, n})
+	return a.link.fetch.send(ctx, credit{q.id, n})
 }
 
 func (q *asking) result() error {
@@ -174,14 +177,21 @@ func (q *asking) result() error {
 }
 
 // giveUp drops a request. Its place is free when the other side has ended it.
-func (a *asker) giveUp(q *asking) {
+// Where ctx is over, the other side is told if it listens.
+func (a *asker) giveUp(ctx context.Context, q *asking) {
 	a.mu.Lock()
 	q.dropped, q.queue = true, nil
 	ended := q.ended
 	a.mu.Unlock()
-	if !ended && a.link.ctx.Err() == nil {
-		a.link.fetch.send(a.link.ctx, drop{q.id})
+	if ended {
+		return
 	}
+	if ctx.Err() != nil {
+		var stop context.CancelFunc
+		ctx, stop = a.link.soon()
+		defer stop()
+	}
+	a.link.fetch.send(ctx, drop{q.id})
 }
 
 // take handles a message of the bulk stream. It never waits.

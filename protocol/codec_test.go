@@ -71,6 +71,7 @@ func everyMessage() []message {
 		&outcome{Batch: 9},
 		&durable{Gen: 3}, &durable{3, "disk full"}, &flushed{4},
 		&stray{Slot: "s", Path: "a/b", Entry: file("late"), Why: "written late"},
+		&stray{Slot: "s", Entry: tree.NewLink("a")},
 		&notice{replica.Warn, "text", "remedy"}, &progress{1, 2, 3},
 		ask{1, 4, []replica.Want{
 			{Path: "a/b/dir/a", Digest: tree.DigestOf([]byte("a")), Size: 1},
@@ -133,9 +134,13 @@ func TestBadBodies(t *testing.T) {
 		"path with NUL":     look{[]string{"a\x00"}},
 		"path of dot":       settle{replica.Settle{Paths: []string{"a/./b"}}},
 		"stray slot":        &stray{Slot: "../x"},
-		"no stray slot":     &stray{},
+		"no stray slot":     &stray{Entry: file("a")},
+		"stray of nothing":  &stray{Slot: "s"},
+		"stray directory":   &stray{Slot: "s", Entry: someTree()},
+		"stray unknown":     &stray{Slot: "s", Entry: tree.NewUnknown("why")},
 		"want's slot":       ask{1, 0, []replica.Want{{Path: "a", Slot: "a/b"}}},
 		"status":            &outcome{Results: []replica.Result{{Path: "a", Status: 9}}},
+		"generation":        started{1, replica.Identity{Gen: replica.MaxGen + 1}},
 		"level":             &notice{Level: 7},
 		"credit":            credit{1, window + 1},
 		"empty data":        piece{1, replica.Piece{}},
@@ -168,7 +173,7 @@ func TestBadBodies(t *testing.T) {
 func TestTextsAreClipped(t *testing.T) {
 	long := strings.Repeat("x", maxText+1)
 	for _, m := range []message{
-		&durable{1, long}, &notice{0, long, long}, &stray{Slot: "s", Why: long},
+		&durable{1, long}, &notice{0, long, long}, &stray{Slot: "s", Entry: file("a"), Why: long},
 		&outcome{Results: []replica.Result{{Path: "a", Status: replica.Held, Reason: long}}},
 		piece{1, replica.Piece{Gone: long}}, refused{1, textOf(errors.New(long)), ""},
 	} {

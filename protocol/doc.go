@@ -98,7 +98,7 @@
 //	              status: 1 applied, 2 moved on, 3 held
 //	14 durable    number (generation); text (why not; empty when it is)
 //	15 flushed    number
-//	16 stray      name (slot); path; entry; text (why)
+//	16 stray      name (slot); path; entry (a file or a link); text (why)
 //	17 notice     byte (0 info, 1 warn, 2 halt); text; text (remedy)
 //	18 progress   number (batch, 0: a scan); number (files); number (bytes)
 //
@@ -113,7 +113,8 @@
 //
 // Fetch stream, agent to host:
 //
-//	22 started    seq; id; number (generation); string (root, at most 64 KiB); string (boot, at most 64);
+//	22 started    seq; id; number (generation, at most 2^48); string (root, at
+//	              most 64 KiB); string (boot, at most 64);
 //	              three bools (no exec bits, folds case, folds normal forms);
 //	              three strings of at most 64 bytes (watch, apply, durable)
 //	23 adopted    seq

@@ -15,6 +15,10 @@ var (
 	// session is over, and dialling again won't make it better.
 	ErrViolation = errors.New("protocol violation")
 
+	// ErrTooLarge is wrapped when something cannot be sent because no message
+	// is that large. The session is over: what was to be sent would be missed.
+	ErrTooLarge = errors.New("too large for a message")
+
 	// ErrClosed is what methods return after Close.
 	ErrClosed = errors.New("session is closed")
 )

@@ -38,7 +38,7 @@ func (r *Remote) Apply(ctx context.Context, b *replica.Batch, src replica.Source
 	}
 	f, err := r.launch(ctx, b)
 	if err != nil {
-		<-r.slots
+		r.abandon(f)
 		return fmt.Errorf("apply batch: %w", err)
 	}
 	defer r.leave(f)
@@ -67,13 +67,17 @@ func (r *Remote) launch(ctx context.Context, b *replica.Batch) (*flight, error) 
 		r.flights[f.seq], r.batches[b.ID] = f, f
 		return apply{f.seq, *b}
 	})
-	if err != nil && f.seq > 0 {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.flights, f.seq)
-		delete(r.batches, b.ID)
-	}
 	return f, err
+}
+
+// abandon forgets a batch that was not sent, and its place: unless an agent has
+// answered the half that it got, and both were given up then.
+func (r *Remote) abandon(f *flight) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.seq == 0 || r.flights[f.seq] == f {
+		r.forgetLocked(f)
+	}
 }
 
 // supply answers the agent's requests until the batch has ended.
@@ -200,8 +204,14 @@ func (r *Remote) applied(seq uint64) error {
 // retireLocked forgets a batch of which nothing more can come.
 func (r *Remote) retireLocked(f *flight) {
 	if f.applied && f.done {
-		delete(r.flights, f.seq)
-		delete(r.batches, f.batch.ID)
-		<-r.slots
+		r.forgetLocked(f)
 	}
+}
+
+func (r *Remote) forgetLocked(f *flight) {
+	delete(r.flights, f.seq)
+	if r.batches[f.batch.ID] == f {
+		delete(r.batches, f.batch.ID)
+	}
+	<-r.slots
 }

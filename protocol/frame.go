@@ -51,7 +51,7 @@ func appendFrame(b []byte, m message) []byte {
 func encode(scratch []byte, m message) ([]byte, error) {
 	b := m.append(append(scratch[:0], make([]byte, headSize)...))
 	if n, c := len(b)-headSize, m.code(); n > limits[c] {
-		return nil, fmt.Errorf("send %v: %d bytes are more than %d", c, n, limits[c])
+		return nil, fmt.Errorf("send %v: %w: %d bytes are more than %d", c, ErrTooLarge, n, limits[c])
 	}
 	return b, nil
 }

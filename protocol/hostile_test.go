@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/twosync/twosync/internal/delta"
 	"github.com/twosync/twosync/internal/replica"
@@ -260,6 +263,106 @@ func TestManyRequests(t *testing.T) {
 	}
 }
 
+// TestAnswerBeforeTheEnd: an agent that answers what the host is still sending,
+// and is gone. Nobody waits for ever.
+func TestAnswerBeforeTheEnd(t *testing.T) {
+	sig := &delta.Signature{Block: delta.MinBlock, Size: 100_000 * delta.MinBlock}
+	sig.Weak, sig.Strong = make([]uint32, 100_000), make([]xxh3.Uint128, 100_000)
+	for name, c := range map[string]struct {
+		begin  func(*Remote) error
+		under  func(*Remote) bool
+		answer func(*link)
+	}{
+		"apply": {
+			func(r *Remote) error {
+				b := &replica.Batch{ID: 7, Changes: []tree.Change{{Path: "d", New: wide(60_000)}}}
+				return r.Apply(t.Context(), b, contents{})
+			},
+			func(r *Remote) bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.flights) > 0 },
+			func(agent *link) {
+				tell(t, agent, fetchStream, applied{1})
+				tell(t, agent, workStream, &outcome{Batch: 7, Done: true})
+			},
+		},
+		"send": {
+			func(r *Remote) error {
+				return r.Send(t.Context(), []replica.Want{{Path: "a", Size: sig.Size, Base: sig}}, func(replica.Piece) error { return nil })
+			},
+			func(r *Remote) bool {
+				r.link.asker.mu.Lock()
+				defer r.link.asker.mu.Unlock()
+				return len(r.link.asker.open) > 0
+			},
+			func(agent *link) { tell(t, agent, bulkStream, done{1, "no"}) },
+		},
+		"start": {
+			func(r *Remote) error {
+				_, err := r.Start(t.Context(), replica.Start{Rules: strings.Repeat("*.o\n", 500_000)})
+				return err
+			},
+			func(r *Remote) bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.calls) > 0 },
+			func(agent *link) { tell(t, agent, fetchStream, refused{1, "no", ""}) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, agent := rogue(t, Options{})
+			ended := make(chan error, 1)
+			go func() { ended <- c.begin(r) }()
+			for !c.under(r) {
+				runtime.Gosched()
+			}
+			c.answer(agent)
+			for c.under(r) && r.link.ctx.Err() == nil {
+				runtime.Gosched()
+			}
+			agent.end(ErrClosed)
+			if err := soon(t, ended); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+// TestDeafToCredit: an agent that answers, and does not read what it is allowed
+// to go on with, keeps nobody who has given up.
+func TestDeafToCredit(t *testing.T) {
+	r, agent := rogue(t, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	came, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		ended <- r.Send(ctx, []replica.Want{{Path: "a", Size: window}}, func(replica.Piece) error { nudge(came); return nil })
+	}()
+	if _, err := newReceiver(agent.conns[fetchStream], 64).next(); err != nil {
+		t.Fatal(err)
+	}
+	<-r.link.fetch.turn // another message that does not get through
+	for range window/replica.MaxPiece - 1 {
+		tell(t, agent, bulkStream, piece{1, replica.Piece{Data: make([]byte, replica.MaxPiece)}})
+	}
+	soon(t, came)
+	cancel()
+	if err := soon(t, ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("send: %v", err)
+	}
+	r.link.fetch.turn <- struct{}{}
+}
+
+// TestTooLarge: what no message can hold ends the session, and is not missed
+// without a word.
+func TestTooLarge(t *testing.T) {
+	was := limits[codeApply]
+	t.Cleanup(func() { limits[codeApply] = was })
+	limits[codeApply] = 1000
+	r, _ := rogue(t, Options{})
+	b := &replica.Batch{ID: 1, Changes: []tree.Change{{Path: "d", New: wide(100)}}}
+	if err := r.Apply(t.Context(), b, contents{}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("apply: %v", err)
+	}
+	if err := lastError(t, r); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("next: %v", err)
+	}
+}
+
 // TestOtherVersion: each side refuses another version than its own.
 func TestOtherVersion(t *testing.T) {
 	host, conn := pipes(t)
@@ -285,6 +388,9 @@ func TestOtherVersion(t *testing.T) {
 		r := &Remote{link: &link{}}
 		if err := r.greeted(m); !errors.Is(err, ErrViolation) {
 			t.Errorf("%+v: %v", m, err)
+		}
+		if err := r.ended(end{"version"}); !errors.Is(err, ErrViolation) {
+			t.Errorf("end instead of hello: %v", err)
 		}
 	}
 }

@@ -253,9 +253,12 @@ func (l *link) begin() error {
 	return nil
 }
 
-// soon is a context for a last word on something.
+// soon is a context for a last word on something. It is made of what the agent
+// has in it anyway.
 func (l *link) soon() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(l.ctx, closeGrace)
+	ctx, cancel := context.WithCancel(l.ctx)
+	late := time.AfterFunc(closeGrace, cancel)
+	return ctx, func() { late.Stop(); cancel() }
 }
 
 // listen drops the session when the other side is silent, and says at every

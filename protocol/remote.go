@@ -22,6 +22,7 @@ type Remote struct {
 	reports chan replica.Report
 	slots   chan struct{} // one for each command under way
 	closing atomic.Bool
+	met     bool // the agent has answered hello; owned by the control stream's reader
 	closed  func() error
 
 	mu      sync.Mutex
@@ -82,14 +83,17 @@ func (r *Remote) begin() error {
 // greeted checks the agent's answer to hello.
 func (r *Remote) greeted(m hello) error {
 	if m.Version != Version || !slices.Equal(m.Features, r.link.features()) {
-		return violation("the agent speaks version %d with %q", m.Version, m.Features)
+		return violation("the agent speaks version %d with %q, and not %d", m.Version, m.Features, Version)
 	}
+	r.met = true
 	return nil
 }
 
 // ended handles the agent's last message.
 func (r *Remote) ended(m end) error {
 	switch {
+	case m.Text != "" && !r.met:
+		return violation("the agent does not answer hello: %s", m.Text)
 	case m.Text != "":
 		return &DisconnectError{"the agent ended: " + m.Text, nil}
 	case r.closing.Load():
@@ -186,12 +190,12 @@ func (r *Remote) call(ctx context.Context, want code, compose func(seq uint64) m
 	}
 }
 
-// withdraw takes a command back that was not sent. It reports false when there
-// is an answer to it all the same.
+// withdraw takes a command back that was not sent; seq is 0 when its turn never
+// came. It reports false when there is an answer to it all the same.
 func (r *Remote) withdraw(seq uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.calls[seq] == nil {
+	if seq != 0 && r.calls[seq] == nil {
 		return false
 	}
 	delete(r.calls, seq)

@@ -125,7 +125,7 @@ func readReport(c code, r *record.Reader) message {
 	case codeFlushed:
 		return &flushed{readNumber(r)}
 	case codeStray:
-		return &stray{Slot: readName(r), Path: r.Path(), Entry: r.Entry(), Why: r.String(maxText)}
+		return readStray(r)
 	case codeNotice:
 		return readNotice(r)
 	case codeProgress:
@@ -171,6 +171,16 @@ func readResult(r *record.Reader, trees *trees) replica.Result {
 	return res
 }
 
+// readStray takes a stray, which is always a content: what is absent, a
+// directory or nothing known can't be kept.
+func readStray(r *record.Reader) message {
+	m := &stray{Slot: readName(r), Path: r.Path(), Entry: r.Entry(), Why: r.String(maxText)}
+	if e := m.Entry; e == nil || e.Kind != tree.File && e.Kind != tree.Link {
+		r.Fail("stray that is no content")
+	}
+	return m
+}
+
 func readNotice(r *record.Reader) message {
 	m := &notice{Level: replica.Level(r.Byte())}
 	if m.Level > replica.Halt {
@@ -182,7 +192,7 @@ func readNotice(r *record.Reader) message {
 
 // readIdentity takes what a replica said of itself.
 func readIdentity(r *record.Reader) (m replica.Identity) {
-	m.ID, m.Gen, m.Root, m.Boot = readID(r), readNumber(r), r.String(tree.MaxPath), r.String(maxWord)
+	m.ID, m.Gen, m.Root, m.Boot = readID(r), r.Uint(replica.MaxGen), r.String(tree.MaxPath), r.String(maxWord)
 	m.Facts.NoExec, m.Facts.FoldsCase, m.Facts.FoldsNFC = r.Bool(), r.Bool(), r.Bool()
 	m.Facts.Watch, m.Facts.Apply, m.Facts.Durable = r.String(maxWord), r.String(maxWord), r.String(maxWord)
 	return m

@@ -43,6 +43,7 @@ func (s *sender) sendMade(ctx context.Context, compose func() message) error {
 	m := compose()
 	b, err := encode(s.buf, m)
 	if err != nil {
+		s.link.stop(err)
 		return err
 	}
 	defer s.hurry(ctx)()

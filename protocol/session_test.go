@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -341,6 +342,37 @@ func TestCancelledApply(t *testing.T) {
 	}
 	if p.link.ctx.Err() != nil {
 		t.Error(p.link.err())
+	}
+}
+
+// TestCancelledBeforeItsTurn: a command that nobody waits for any more before it
+// could be sent takes no place.
+func TestCancelledBeforeItsTurn(t *testing.T) {
+	p := newPair(t, newFake(), Options{})
+	for name, f := range map[string]func(context.Context) error{
+		"start": func(ctx context.Context) error { _, err := p.Start(ctx, replica.Start{}); return err },
+		"apply": func(ctx context.Context) error { return p.Apply(ctx, &replica.Batch{ID: 1}, contents{}) },
+		"send":  func(ctx context.Context) error { _, err := fetch(ctx, p, wantOf("a", "a")); return err },
+	} {
+		for _, s := range []*sender{p.link.work, p.link.fetch} {
+			<-s.turn // somebody is sending
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- f(ctx) }()
+		for len(p.slots)+len(p.link.asker.slots) == 0 {
+			runtime.Gosched()
+		}
+		cancel()
+		if err := soon(t, ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, s := range []*sender{p.link.work, p.link.fetch} {
+			s.turn <- struct{}{}
+		}
+		if n := len(p.slots) + len(p.link.asker.slots); n != 0 {
+			t.Errorf("%s keeps %d places", name, n)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func newFinder(t *testing.T) (*finder, *[]string) {
 	t.Helper()
 	var said []string
 	return &finder{
-		cache:     filepath.Join(t.TempDir(), "agents"),
+		cache:     filepath.Join(t.TempDir(), "agents [1"),
 		key:       "0123456789abcdef",
 		embedded:  fstest.MapFS{},
 		toolchain: toolchain{module: "example.test/standin", main: mainPath},
@@ -200,6 +200,7 @@ func TestBuiltFromSource(t *testing.T) {
 	writeStandIn(t, f.toolchain.source)
 	t.Setenv("GOBIN", t.TempDir())
 	t.Setenv("GOFLAGS", "-mod=vendor") // meant for another build
+	writeGoEnv(t, "GOFLAGS=-mod=vendor", "GOOS=plan9", "GO111MODULE=off")
 	a := find(t, f, native)
 	checkStatic(t, a, elf.EM_X86_64)
 	if len(*said) != 1 {
@@ -233,10 +234,8 @@ func TestInstalledVersion(t *testing.T) {
 	proxy := t.TempDir()
 	writeProxy(t, proxy, f.toolchain.version)
 	modcache := t.TempDir()
-	t.Setenv("GOPROXY", "file://"+filepath.ToSlash(proxy))
-	t.Setenv("GOSUMDB", "off")
 	t.Setenv("GOMODCACHE", modcache)
-	t.Setenv("GOBIN", t.TempDir())
+	writeGoEnv(t, "GOPROXY=file://"+filepath.ToSlash(proxy), "GOSUMDB=off", "GOBIN="+t.TempDir(), "GOFLAGS=-mod=vendor")
 	t.Cleanup(func() { // its folders are read-only: only go removes them
 		if out, err := exec.Command("go", "clean", "-modcache").CombinedOutput(); err != nil {
 			t.Errorf("clean: %v: %s", err, out)
@@ -244,6 +243,16 @@ func TestInstalledVersion(t *testing.T) {
 	})
 	checkStatic(t, find(t, f, native), elf.EM_X86_64)
 	checkStatic(t, find(t, f, other), elf.EM_AARCH64)
+}
+
+// writeGoEnv makes settings that go env -w could have made.
+func writeGoEnv(t *testing.T, settings ...string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(path, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOENV", path)
 }
 
 // writeProxy lays out the stand-in as a module proxy serves it.

@@ -24,11 +24,15 @@ func (f *finder) dir() string { return filepath.Join(f.cache, f.key) }
 
 // cached returns the agent that is in the cache, if it is what its name says.
 func (f *finder) cached(p platform) (Agent, bool) {
-	names, err := filepath.Glob(filepath.Join(f.dir(), p.file()+"-*"))
+	entries, err := os.ReadDir(f.dir())
 	if err != nil {
 		return Agent{}, false
 	}
-	for _, path := range names {
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), p.file()+"-") {
+			continue
+		}
+		path := filepath.Join(f.dir(), e.Name())
 		sum, err := protocol.FileDigest(path)
 		if err != nil || !strings.HasSuffix(path, fmt.Sprintf("-%x", sum)) {
 			continue // cut short or damaged: as good as absent

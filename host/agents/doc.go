@@ -43,6 +43,7 @@
 // greeting, and a damaged file then heals itself.
 //
 // The agent is built with settings of our own (no cgo, no workspace, no flags
-// from the environment, the lowest CPU level): what a developer has set for the
-// project at hand says nothing about the container.
+// from the environment or from go env -w, the lowest CPU level): what a developer
+// has set for the project at hand says nothing about the container. Only how
+// modules are fetched and where they are kept is the user's.
 package agents

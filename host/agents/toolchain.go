@@ -3,6 +3,7 @@ package agents
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -58,8 +59,12 @@ var buildFlags = []string{"-trimpath", "-ldflags=-s -w -funcalign=16"}
 // goBuild builds from the module's source. It takes no version from the source
 // folder's history: git may be missing, or distrust the folder's owner.
 func (t toolchain) goBuild(ctx context.Context, p platform, out string) error {
+	env, err := environ(ctx, t.source, p)
+	if err != nil {
+		return err
+	}
 	args := append([]string{"build", "-buildvcs=false", "-o", out}, buildFlags...)
-	_, err := goCommand(ctx, t.source, environ(p), append(args, "./"+t.main)...)
+	_, err = goCommand(ctx, t.source, env, append(args, "./"+t.main)...)
 	return err
 }
 
@@ -67,11 +72,11 @@ func (t toolchain) goBuild(ctx context.Context, p platform, out string) error {
 // returns where the result is. The module cache stays the user's: it would be
 // fetched again each time, and its folders are not made to be removed.
 func (t toolchain) goInstall(ctx context.Context, p platform, gopath string) (string, error) {
-	cache, err := goCommand(ctx, gopath, os.Environ(), "env", "GOMODCACHE")
+	env, err := environ(ctx, gopath, p)
 	if err != nil {
 		return "", err
 	}
-	env := append(environ(p), "GOPATH="+gopath, "GOMODCACHE="+strings.TrimSpace(cache))
+	env = append(env, "GOPATH="+gopath)
 	args := append([]string{"install"}, buildFlags...)
 	target := t.module + "/" + t.main + "@" + t.version
 	if _, err := goCommand(ctx, gopath, env, append(args, target)...); err != nil {
@@ -85,19 +90,34 @@ func (t toolchain) goInstall(ctx context.Context, p platform, gopath string) (st
 	return path, nil
 }
 
-// environ is the user's environment without what is meant for other builds.
-// GOBIN must go: cross-compiled programs cannot be installed there.
-func environ(p platform) []string {
-	var env []string
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "GOBIN=") {
-			env = append(env, e)
-		}
+// fetching are the settings that say how modules are fetched and where things are
+// kept: those of the user's that hold for every build.
+var fetching = []string{
+	"GOPROXY", "GOPRIVATE", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH",
+	"GOTOOLCHAIN", "GOMODCACHE", "GOCACHE",
+}
+
+// environ is the user's environment without what is meant for other builds,
+// whether it is there or where `go env -w` put it: without that file, what is empty
+// is unset. GOBIN, for one, must be: cross-compiled programs cannot be installed
+// there.
+func environ(ctx context.Context, dir string, p platform) ([]string, error) {
+	out, err := goCommand(ctx, dir, os.Environ(), append([]string{"env", "-json"}, fetching...)...)
+	if err != nil {
+		return nil, err
+	}
+	settings := make(map[string]string)
+	if err := json.Unmarshal([]byte(out), &settings); err != nil {
+		return nil, fmt.Errorf("read what go env printed: %w", err)
+	}
+	env := os.Environ()
+	for name, value := range settings {
+		env = append(env, name+"="+value)
 	}
 	return append(env,
-		"GOOS="+p.goos, "GOARCH="+p.goarch, "CGO_ENABLED=0",
-		"GOAMD64=v1", "GOARM64=v8.0", // the container's machine may be older than this one
-		"GOFLAGS=", "GOWORK=off")
+		"GOENV=off", "GOFLAGS=", "GOBIN=", "GO111MODULE=", "GOEXPERIMENT=",
+		"GOWORK=off", "CGO_ENABLED=0", "GOOS="+p.goos, "GOARCH="+p.goarch,
+		"GOAMD64=v1", "GOARM64=v8.0"), nil // the container's machine may be older than this one
 }
 
 // goCommand runs the go command in dir and returns what it printed.

@@ -36,6 +36,8 @@
 //     building one takes seconds.)
 //   - The name is that of a compose service: 1 more to find its container, and
 //     the exec that found no container of that name.
+//   - The name is made of fewer than 12 hexadecimal digits, which docker takes for
+//     the start of an id where there is no such name: 1 more, each time.
 //   - The root file system is read-only: the agent goes into ROOT/.twosync/agent
 //     if that is on a volume. 1 more, cold.
 //

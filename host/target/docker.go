@@ -55,10 +55,13 @@ func (d *Docker) Root() string { return d.Path }
 
 // Dial starts the agent in the container, and puts it there first if need be.
 func (d *Docker) Dial(ctx context.Context, args []string) (*Pipe, error) {
-	p, err := d.dial(ctx, args)
-	if causeOf(err) != noContainer {
-		return p, err
+	if !startOfID.MatchString(d.name()) {
+		p, err := d.dial(ctx, args)
+		if causeOf(err) != noContainer {
+			return p, err
+		}
 	}
+	var err error
 	if d.standIn, err = d.resolve(ctx); err != nil {
 		return nil, err
 	}

@@ -504,6 +504,33 @@ func TestComposeService(t *testing.T) {
 	docker(t, "run", "-d", "--name", first, scratch) // for its cleanup
 }
 
+// A short name of hexadecimal digits is a name, and never the start of the id of
+// a container that has nothing to do with it.
+func TestNameLikeAnID(t *testing.T) {
+	scratch := image(t, "scratch", nil)
+	agent := anAgent(t)
+	id := docker(t, "inspect", "--format={{.Id}}", newContainer(t, scratch))
+	commands := watchDocker(t)
+	d, _ := newDocker(t, id[:5]+":/app", agent)
+	wantError(t, d, noContainer, true, "there is no container", "docker ps -a")
+	wantCommands(t, commands, "ps")
+
+	service := newContainer(t, scratch, "--label=com.docker.compose.service="+id[:5])
+	newContainer(t, scratch, "--label=com.docker.compose.service="+id[:5], "--label=com.docker.compose.oneoff=True")
+	commands()
+	for _, want := range []string{"ps exec cp exec", "exec"} {
+		echo(t, dial(t, d, "echo"))
+		wantCommands(t, commands, want)
+	}
+	if d.name() != service {
+		t.Errorf("reached %s, want %s", d.name(), service)
+	}
+
+	d, _ = newDocker(t, id[:12]+":/app", agent)
+	echo(t, dial(t, d, "echo"))
+	wantCommands(t, commands, "exec cp exec")
+}
+
 func TestNoEngine(t *testing.T) {
 	agent := anAgent(t)
 	d, _ := newDocker(t, "web:/app", agent)

@@ -1,7 +1,9 @@
 package target
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -84,14 +86,54 @@ func parseDocker(text, name, dir string, say func(string)) (Target, error) {
 	}, nil
 }
 
-// engine tells apart the engines that the user's environment can select.
+// engine tells apart the engines that the user can select.
 func engine() string {
-	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT"} { // as docker ranks them
-		if value := os.Getenv(name); value != "" {
-			return "?" + strings.ToLower(strings.TrimPrefix(name, "DOCKER_")) + "=" + value
-		}
+	if host := os.Getenv("DOCKER_HOST"); host != "" { // as docker ranks them
+		return "?host=" + host
+	}
+	if context := Context(); context != "" {
+		return "?context=" + context
 	}
 	return ""
+}
+
+// maxConfig bounds what is read of docker's configuration.
+const maxConfig = 1 << 20
+
+// Context is the docker context that is in use where DOCKER_HOST names no engine,
+// or "" for the default one: what the environment says, or else `docker context
+// use` did. It is read here because each question to docker costs 75 ms.
+func Context() string {
+	context := os.Getenv("DOCKER_CONTEXT")
+	if context == "" {
+		context = currentContext()
+	}
+	if context == "default" {
+		return ""
+	}
+	return context
+}
+
+// currentContext is what docker's configuration says, as far as it can be read.
+func currentContext() string {
+	dir := os.Getenv("DOCKER_CONFIG")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".docker")
+	}
+	f, err := os.Open(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	var config struct{ CurrentContext string }
+	if json.NewDecoder(io.LimitReader(f, maxConfig)).Decode(&config) != nil {
+		return ""
+	}
+	return config.CurrentContext
 }
 
 func parseLocal(text, dir string) (Target, error) {

@@ -2,12 +2,14 @@ package target
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
 func TestParseDocker(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	t.Setenv("DOCKER_HOST", "")
 	t.Setenv("DOCKER_CONTEXT", "")
 	tests := []struct{ text, user, container, path, short string }{
@@ -88,7 +90,23 @@ func TestKeyTellsEnginesApart(t *testing.T) {
 		}
 		return d.Key()
 	}
+	config := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", config)
 	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("DOCKER_CONTEXT", "")
+	for text, want := range map[string]string{
+		`{"auths":{},"currentContext":"far"}`: "docker://web/app?context=far",
+		`{"currentContext":"default"}`:        "docker://web/app",
+		`{"auths":{}}`:                        "docker://web/app",
+		`rubbish`:                             "docker://web/app",
+	} {
+		if err := os.WriteFile(filepath.Join(config, "config.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := key(); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
 	t.Setenv("DOCKER_CONTEXT", "far")
 	if got, want := key(), "docker://web/app?context=far"; got != want {
 		t.Errorf("got %q, want %q", got, want)

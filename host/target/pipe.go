@@ -103,7 +103,7 @@ func open(ctx context.Context, limit time.Duration, argv []string, env ...string
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, limit, errLate)
 	defer cancel()
-	stop := context.AfterFunc(limited, p.abort)
+	stop := context.AfterFunc(limited, p.Kill)
 	p.Greeting, err = protocol.ReadGreeting(p.in)
 	if !stop() {
 		err = context.Cause(limited) // p was aborted, whatever was read
@@ -156,9 +156,9 @@ func start(argv, env []string) (*Pipe, error) {
 	return p, nil
 }
 
-// abort ends a command that nobody waits for any more. The output is closed too:
-// a child of the command may hold its other end.
-func (p *Pipe) abort() {
+// Kill ends an agent that nobody waits for any more; Close must be called all the
+// same. The output is closed too: a child of the command may hold its other end.
+func (p *Pipe) Kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.stdout.Close()
 }

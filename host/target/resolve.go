@@ -3,19 +3,30 @@ package target
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
 // A container is one line of docker ps.
-type container struct{ name, service, status string }
+type container struct {
+	name, service, status string
+	oneOff                bool // of docker compose run: beside the service, and not it
+}
 
 func (c container) running() bool { return strings.HasPrefix(c.status, "Up") }
 
 // psFormat asks for what a container has, a line each.
-const psFormat = `{{.Names}}` + "\t" + `{{.Label "com.docker.compose.service"}}` + "\t" + `{{.Status}}`
+const psFormat = `{{.Names}}` + "\t" + `{{.Label "com.docker.compose.service"}}` + "\t" +
+	`{{.Label "com.docker.compose.oneoff"}}` + "\t" + `{{.Status}}`
 
-// resolve returns the container that is meant by a name that is none: the only
-// running one of the compose service of that name.
+// startOfID matches what docker also takes for the beginning of a container's
+// id. A service called fe must not become whichever container's id begins with
+// that. From 12 digits on, the length that docker prints, it is meant as an id.
+var startOfID = regexp.MustCompile(`^[0-9a-f]{1,11}$`)
+
+// resolve returns the container that is meant by a name that is none, or may be
+// more than one: the one of that name, or the only running one of the compose
+// service of that name.
 func (d *Docker) resolve(ctx context.Context) (string, error) {
 	out, err := d.run(ctx, commandDeadline, nil, "ps", "-a", "--format", psFormat)
 	if err != nil {
@@ -32,12 +43,12 @@ func parseList(out string) []container {
 	var list []container
 	for line := range strings.Lines(out) {
 		fields := strings.Split(strings.TrimRight(line, "\r\n"), "\t")
-		if len(fields) != 3 {
+		if len(fields) != 4 {
 			continue
 		}
 		for name := range strings.SplitSeq(fields[0], ",") {
 			if containerName.MatchString(name) { // not a link's alias, which has a slash
-				list = append(list, container{name, fields[1], fields[2]})
+				list = append(list, container{name, fields[1], fields[3], fields[2] == "True"})
 			}
 		}
 	}
@@ -51,7 +62,7 @@ func choose(name string, list []container) (string, error) {
 		switch {
 		case c.name == name:
 			return name, nil // it came back meanwhile
-		case c.service != name:
+		case c.service != name, c.oneOff:
 		case c.running():
 			running = append(running, c.name)
 		default:

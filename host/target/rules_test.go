@@ -50,16 +50,18 @@ func TestExplainKnowsOtherEngines(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	list := parseList("web-frontend\t\tUp 3 minutes\n" +
-		"proj-api-1\tapi\tUp 2 seconds (Paused)\n" +
-		"proj-api-2\tapi\tExited (0) 2 days ago\n" +
-		"proj-db-1\tdb\tUp 5 minutes\r\n" +
-		"proj-db-2,proj-api-1/db\tdb\tUp 5 minutes\n" +
-		"proj-job-1\tjob\tExited (1) 3 minutes ago\n" +
-		"no container\t\tUp\nrubbish\n")
+	list := parseList("web-frontend\t\t\tUp 3 minutes\n" +
+		"proj-api-1\tapi\tFalse\tUp 2 seconds (Paused)\n" +
+		"proj-api-2\tapi\tFalse\tExited (0) 2 days ago\n" +
+		"proj-db-1\tdb\t\tUp 5 minutes\r\n" +
+		"proj-db-2,proj-api-1/db\tdb\t\tUp 5 minutes\n" +
+		"proj-api-run-1f\tapi\tTrue\tUp 1 second\n" +
+		"proj-job-1\tjob\t\tExited (1) 3 minutes ago\n" +
+		"no container\t\t\tUp\nrubbish\n")
 	tests := []struct{ name, want, msg, remedy string }{
 		{name: "api", want: "proj-api-1"},
 		{name: "web-frontend", want: "web-frontend"},
+		{name: "proj-api-run-1f", want: "proj-api-run-1f"},
 		{name: "db", msg: "2 running", remedy: "proj-db-1, proj-db-2"},
 		{name: "job", msg: "not running", remedy: "docker compose start job"},
 		{name: "web-frontent", msg: "no container", remedy: "did you mean web-frontend?"},

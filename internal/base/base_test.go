@@ -509,6 +509,7 @@ func TestCommitIsChecked(t *testing.T) {
 		"path":           s.Commit(epoch(4), []tree.Change{put("a//b", file("1"))}),
 		"intent's path":  s.Intend(4, []string{"../x"}),
 		"below a file":   s.Commit(epoch(4), []tree.Change{put("a", file("1")), put("f/x", file("1"))}),
+		"unreadable":     s.Begin(epoch(1<<62+1), "", nil),
 		"rules too long": s.SetRules(strings.Repeat("x", base.MaxRules+1), s.Tree()),
 	} {
 		if err == nil {

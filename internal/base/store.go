@@ -91,6 +91,9 @@ func (s *Store) Begin(e Epoch, rules string, t *tree.Entry) error {
 	if err := checkRules(rules); err != nil {
 		return err
 	}
+	if e.Gen > maxGen {
+		return fmt.Errorf("begin epoch: %w", errHighGen)
+	}
 	mustBeClear(t)
 	next, displaced := s.state.begun(e, rules, t)
 	if err := s.commit("base.begin", appendBegin(nil, e, rules, t)); err != nil {
@@ -274,5 +277,6 @@ func mustBeClear(e *tree.Entry) {
 var (
 	errOtherEpoch = errors.New("not of the epoch that base is in")
 	errOldGen     = errors.New("the generation was reached before")
+	errHighGen    = errors.New("the generation is higher than can be read again")
 	errNoDir      = errors.New("below what is no directory in base")
 )

@@ -160,6 +160,15 @@ func (d *Disk) holder() string {
 	return ": " + string(b)
 }
 
+// Shared says whether somebody else has signed the lock that we have: then the
+// root is another one's too, through a mount that locks do not cross.
+func (d *Disk) Shared() bool {
+	who := d.holder()
+	return who != "" && who != ": "+d.signature()
+}
+
+func (d *Disk) signature() string { return d.opt.Holder[:min(len(d.opt.Holder), maxHolder)] }
+
 // signLock writes into the lock who has it.
 func (d *Disk) signLock() error {
 	f, err := d.private.Update(siteLock, lockName, 0o600)
@@ -170,8 +179,7 @@ func (d *Disk) signLock() error {
 	if err := f.Truncate(siteLock, 0); err != nil {
 		return fmt.Errorf("sign the lock on %s: %w", d.path, err)
 	}
-	holder := d.opt.Holder[:min(len(d.opt.Holder), maxHolder)]
-	if _, err := io.WriteString(f, holder); err != nil && !errors.Is(err, fsx.ErrNoSpace) {
+	if _, err := io.WriteString(f, d.signature()); err != nil && !errors.Is(err, fsx.ErrNoSpace) {
 		return fmt.Errorf("sign the lock on %s: %w", d.path, err)
 	}
 	return nil

@@ -53,7 +53,15 @@ func TestRootErrors(t *testing.T) {
 		t.Error(err.Msg)
 	}
 	r.d.Close()
-	open(t, at("made/by/us"), Options{}).check()
+	r = open(t, at("made/by/us"), Options{Holder: "us"})
+	r.check()
+	if r.d.Shared() {
+		t.Error("a root of ours alone is said to be shared")
+	}
+	os.WriteFile(at("made/by/us/.twosync/lock"), []byte("the agent of us"), 0o600)
+	if !r.d.Shared() {
+		t.Error("a lock that another signed is not noticed")
+	}
 }
 
 // H7: a link on the way to the root is fine, also where it has to be made.

@@ -43,7 +43,7 @@ func (d *Disk) readToken() (id replica.ID, gen uint64, err error) {
 		return replica.ID{}, 0, nil // torn: nobody knows who this is
 	}
 	r := record.NewReader(p)
-	id, gen = replica.ID(r.Digest()), r.Uint(1<<62)
+	id, gen = replica.ID(r.Digest()), r.Uint(replica.MaxGen)
 	if r.End() != nil {
 		return replica.ID{}, 0, nil
 	}

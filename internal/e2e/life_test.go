@@ -136,6 +136,24 @@ func TestJ5RecreatedWithTheSameSource(t *testing.T) {
 	p.stop()
 }
 
+// The image was built by `COPY . /app` where a session had been: it holds a copy
+// of the host's own folder, and is no mount of it.
+func TestHostsFolderInTheImage(t *testing.T) {
+	t.Parallel()
+	p := beginWith(t, runContainer(t, scratch), "/app")
+	p.stop()
+	recreate(t, p.container, recipe{name: newName(), app: p.dir})
+	p.host.write("main.go", "package main // edited since\n")
+	p = p.begin(p.container, "/app")
+	p.settled(t)
+	p.inner.holds("main.go", "package main // edited since\n")
+	p.inner.write("lib/a.go", "package lib // inside\n")
+	p.settled(t)
+	p.host.holds("lib/a.go", "package lib // inside\n")
+	p.keptNothing()
+	p.stop()
+}
+
 // J6: the image was built last week, from a source that the host has worked on
 // since. Nothing of that work is undone, and what only the image has comes.
 func TestJ6RecreatedWithLastWeeksSource(t *testing.T) {

@@ -48,6 +48,9 @@ const (
 	MaxPiece = 32 << 10
 	// MaxWants bounds the wants of one call of Send.
 	MaxWants = 4096
+	// MaxGen bounds a generation that is found: ten a second for 900 000
+	// years. Whatever counts on from it stays far below what base can hold.
+	MaxGen = 1 << 48
 )
 
 // Replica is a side's copy and the means to read and change it. Methods may be

@@ -120,9 +120,10 @@ func (s *Session) keep(f engine.Keep) {
 }
 
 // rescue brings a stray into the keep store, unless it is an old copy, and
-// gives it up on its side.
+// gives it up on its side. Then there is a place for another.
 func (s *Session) rescue(side replica.Side, from replica.Replica, x replica.Stray) {
 	s.keeps.do(func(ctx context.Context) error {
+		defer func() { <-s.strays[side] }()
 		if !s.base.knows(x.Path, x.Entry) {
 			want := replica.Want{Path: x.Path, Slot: x.Slot, Digest: x.Entry.Digest, Size: x.Entry.Size}
 			if err := s.store(ctx, from, want, x.Entry, side, x.Why); err != nil {

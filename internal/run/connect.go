@@ -12,42 +12,60 @@ import (
 	"github.com/twosync/twosync/internal/tree"
 )
 
-// How long apart a lost container is dialled.
+// How long apart a lost container is dialled, and how long a connection must
+// have lived for the next one to be as quick as if it were the first.
 const (
 	redialFirst = 200 * time.Millisecond
 	redialMax   = 2 * time.Second
+	redialReset = 5 * time.Second
 )
 
 // feedContainer connects to the container, brings its reports to the loop, and
-// connects again when it is lost. Only what is wrong before the first
-// connection is an error.
+// connects again when it is lost. What is wrong before the first connection is
+// an error. Later a container that is stopped, replaced or broken is waited for,
+// whatever the engine says of it; but an agent that breaks the protocol, or a
+// batch that no message can hold, would be no better the next time.
 func (s *Session) feedContainer(ctx context.Context) error {
-	for first, wait := true, redialFirst; ; {
-		r, err := s.connect(ctx, first)
+	for wait := time.Duration(0); ; {
+		began := time.Now()
+		met, err := s.visit(ctx, wait == 0)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err != nil && first:
+		case wait == 0 && !met, s.cfg.Fatal != nil && s.cfg.Fatal(err):
 			return err
-		case err != nil:
-			s.tell(ctx, Event{Kind: Lost, Text: err.Error()})
-			if pause(ctx, wait) != nil {
-				return nil
-			}
-			wait = min(2*wait, redialMax)
-			continue
 		}
-		first, wait = false, redialFirst
-		err = s.feed(ctx, r)
-		if ctx.Err() != nil {
+		wait = redial(wait, time.Since(began))
+		if pause(ctx, wait) != nil {
 			return nil
 		}
-		if halt := (*HaltError)(nil); errors.As(err, &halt) {
-			return err
-		}
-		s.send(ctx, func(s *Session) error { return s.lost(err) })
-		r.Close()
 	}
+}
+
+// redial says how long to wait after a connection, or an attempt at one, that
+// came after another wait. It is never at once: an agent that dies as soon as it
+// was started must not be started as often as that goes.
+func redial(wait, lived time.Duration) time.Duration {
+	if lived >= redialReset {
+		wait = 0
+	}
+	return min(max(2*wait, redialFirst), redialMax)
+}
+
+// visit is one connection, from its beginning to its end. It closes what it
+// opened also when nobody was told of it any more. Met is whether there was one.
+func (s *Session) visit(ctx context.Context, first bool) (met bool, err error) {
+	r, err := s.connect(ctx, first)
+	if err != nil {
+		if !first {
+			s.tell(ctx, Event{Kind: Lost, Text: err.Error()})
+		}
+		return false, err
+	}
+	defer r.Close()
+	err = s.feed(ctx, r)
+	s.send(ctx, func(s *Session) error { return s.lost(err) })
+	return true, err
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -88,10 +106,7 @@ func (s *Session) connect(ctx context.Context, first bool) (replica.Replica, err
 
 // meet decides whether this is a first contact and tells the loop.
 func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identity) error {
-	if s.base.sameRoot(id) {
-		return &MountedError{}
-	}
-	j := engine.Joined{Side: tree.Container, Gen: s.base.last(id), NoExec: id.Facts.NoExec}
+	j := engine.Joined{Side: tree.Container, Gen: s.base.last(), NoExec: id.Facts.NoExec}
 	j.First = s.cfg.Take != "" && s.seen == nil || !s.base.known(id)
 	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != ""
 	if j.First {
@@ -161,7 +176,7 @@ func (s *Session) feed(ctx context.Context, r replica.Replica) error {
 			// being replaced: it is dialled again, and met as what it is then.
 			return errors.New(n.Text)
 		}
-		if err := s.send(ctx, func(s *Session) error { return s.report(replica.Container, r, rep) }); err != nil {
+		if err := s.reported(ctx, replica.Container, r, rep); err != nil {
 			return err
 		}
 	}

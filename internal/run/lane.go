@@ -9,7 +9,7 @@ import (
 )
 
 // lane does things one after the other, apart from the loop. What is handed to
-// it is bounded by what the engine has in flight.
+// it is bounded by what the engine has in flight, and by maxStrays.
 type lane struct {
 	mu    *sync.Mutex
 	todo  *[]func(context.Context) error // guarded by mu

@@ -113,19 +113,13 @@ func (l *ledger) filling() error {
 	return l.store.SetFilling()
 }
 
-// sameRoot says whether the container's root is the host's own: it is mounted
-// there.
-func (l *ledger) sameRoot(container replica.Identity) bool {
+// last returns the latest generation that anybody here has seen. A container's
+// that is later is not of this epoch: it is given another identity, and what it
+// claims must not become the host's.
+func (l *ledger) last() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.host.ID == container.ID && container.ID != replica.ID{}
-}
-
-// last returns the latest generation that anybody has seen.
-func (l *ledger) last(container replica.Identity) uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return max(l.store.Epoch().Gen, l.host.Gen, container.Gen, l.intended)
+	return max(l.store.Epoch().Gen, l.host.Gen, l.intended)
 }
 
 // met notes who the host's replica is.

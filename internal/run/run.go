@@ -16,7 +16,7 @@ import (
 
 // drainTime is how long a session that is to end waits for what was agreed to
 // become durable. Without it nothing is lost, but looked at again.
-const drainTime = 1500 * time.Millisecond
+const drainTime = time.Second
 
 // Session is a running session.
 type Session struct {
@@ -33,6 +33,7 @@ type Session struct {
 	inline  pocket
 	seen    *replica.Identity // the container's, of the last connection; feedContainer's own
 	timer   *time.Timer
+	strays  [2]chan struct{} // a place for each stray that waits to be kept, by side
 	waiters map[uint64]chan<- error
 	lastN   uint64
 	told    teller
@@ -40,6 +41,10 @@ type Session struct {
 	group   *errgroup.Group
 	ctx     context.Context // of the replicas: outlives the caller's by drainTime
 }
+
+// maxStrays bounds the strays of a side that wait to be kept: each may have a
+// path and a reason of 70 kB. While there are more its reports wait.
+const maxStrays = 500
 
 // event is what the loop takes in: a step of the engine, or something about
 // the session itself.
@@ -54,12 +59,13 @@ func New(cfg Config) *Session {
 		cfg: cfg, events: make(chan event, 64), base: newLedger(cfg.Base, cfg.Was),
 		waiters: make(map[uint64]chan<- error), since: time.Now(),
 		told: teller{tell: cfg.Tell}, keeps: newLane(),
+		strays: [2]chan struct{}{make(chan struct{}, maxStrays), make(chan struct{}, maxStrays)},
 	}
 }
 
 // Run keeps the two sides the same until ctx is done (it returns nil then), or
-// Once is reached, or something stops it: a *HaltError, or whatever Dial or
-// Start of the first connection said.
+// Once is reached, or something stops it: a *HaltError, whatever Dial or Start of
+// the first connection said, or an agent that breaks the protocol.
 func (s *Session) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -75,9 +81,6 @@ func (s *Session) Run(ctx context.Context) error {
 	s.group.Go(func() error { return s.base.run(s.ctx) })
 	s.group.Go(func() error { return s.loop(ctx) })
 	err = s.group.Wait()
-	if s.remote != nil {
-		s.remote.Close()
-	}
 	if errors.Is(err, errDone) {
 		return nil
 	}
@@ -224,10 +227,22 @@ func (s *Session) feedHost(ctx context.Context, id replica.Identity) error {
 		if err != nil {
 			return ended(fmt.Errorf("the host's directory: %w", err), ctx)
 		}
-		if s.send(ctx, func(s *Session) error { return s.report(replica.Host, s.cfg.Host, r) }) != nil {
+		if s.reported(ctx, replica.Host, s.cfg.Host, r) != nil {
 			return nil
 		}
 	}
+}
+
+// reported hands the loop a report, and waits for a place where it is a stray.
+func (s *Session) reported(ctx context.Context, side replica.Side, from replica.Replica, r replica.Report) error {
+	if r.Stray != nil {
+		select {
+		case s.strays[side] <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.send(ctx, func(s *Session) error { return s.report(side, from, r) })
 }
 
 // report translates a side's report into a step.
@@ -239,7 +254,10 @@ func (s *Session) report(side replica.Side, from replica.Replica, r replica.Repo
 		for _, seen := range r.Observed.Seen {
 			o.Seen = append(o.Seen, engine.Seen(seen))
 		}
-		return s.step(o)
+		if err := s.step(o); err != nil {
+			return err
+		}
+		return s.bounded(side)
 	case r.Outcome != nil:
 		o := engine.Outcome{Side: side, Batch: r.Outcome.Batch, Done: r.Outcome.Done}
 		for _, x := range r.Outcome.Results {
@@ -262,6 +280,22 @@ func (s *Session) report(side replica.Side, from replica.Replica, r replica.Repo
 		s.told.progress(side, *r.Progress)
 	}
 	return nil
+}
+
+// maxEntries bounds what a side may hold (CASES §4.3.6): no message or base with
+// more could be read. A variable for tests.
+var maxEntries int64 = 5 << 20
+
+// bounded halts when a side holds more than can be kept in mind.
+func (s *Session) bounded(side replica.Side) error {
+	n := s.engine.Tree(side).Count()
+	if n <= maxEntries {
+		return nil
+	}
+	return &HaltError{
+		Reason: fmt.Sprintf("the %s holds %d files and directories, and %d are the most that can be synced", side, n, maxEntries),
+		Remedy: "leave out what need not be on both sides with --ignore or --keep",
+	}
 }
 
 // notice passes on what a side has to say, or ends the session because of it.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ import (
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/protocol"
 )
+
+// errFatal is what dialling again can't mend.
+var errFatal = errors.New("fatal")
 
 const deadline = 20 * time.Second
 
@@ -38,6 +42,7 @@ type pair struct {
 	keep            *keep.Store
 	errs            chan error
 	here            net.Conn // guarded by mu: the host's end of the wire
+	dialled         func(context.Context) (replica.Replica, error)
 }
 
 func newPair(t *testing.T) *pair {
@@ -87,7 +92,10 @@ func (p *pair) cut() {
 }
 
 func (p *pair) dial(ctx context.Context) (replica.Replica, error) {
-	if p.wire {
+	switch {
+	case p.dialled != nil:
+		return p.dialled(ctx)
+	case p.wire:
 		return p.dialWire(ctx)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -120,7 +128,7 @@ func (p *pair) start(patterns ...string) {
 	}
 	host := disk.New(p.host, disk.Options{})
 	p.session = New(Config{
-		Host: host, Dial: p.dial, Base: store, Was: was, Keep: p.keep, Rules: rules(p.t, patterns...), Take: p.take, OneWay: p.oneWay,
+		Host: host, Dial: p.dial, Fatal: func(err error) bool { return errors.Is(err, errFatal) }, Base: store, Was: was, Keep: p.keep, Rules: rules(p.t, patterns...), Take: p.take, OneWay: p.oneWay,
 		Tell: func(e Event) { p.mu.Lock(); defer p.mu.Unlock(); p.events = append(p.events, e) },
 	})
 	ctx, cancel := context.WithCancel(p.t.Context())
@@ -165,13 +173,19 @@ func (p *pair) flush() {
 			break
 		}
 		if ctx.Err() != nil {
-			st, _ := p.session.Status(p.t.Context())
-			p.t.Fatalf("flush: %v; %+v", err, st)
+			p.t.Fatalf("flush: %v; the session said %+v", err, p.told())
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			p.t.Fatal(err)
 		}
 	}
+}
+
+// told is what the session told so far.
+func (p *pair) told() []Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.events)
 }
 
 func (p *pair) same() {

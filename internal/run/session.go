@@ -20,10 +20,12 @@ type Host interface {
 type Config struct {
 	Host Host
 	// Dial starts an agent and returns the replica behind it. It is called
-	// again whenever the container was lost. An error that has a method
-	// Temporary() bool which says true is waited for, once the first
-	// connection was made; any other ends the session.
-	Dial  func(ctx context.Context) (replica.Replica, error)
+	// again whenever the container was lost. Once the first connection was made
+	// its errors, and those of the replica, are told and waited for.
+	Dial func(ctx context.Context) (replica.Replica, error)
+	// Fatal says which of them dialling again won't mend: they end the session.
+	// Nil: none.
+	Fatal func(error) bool
 	Base  *base.Store
 	Was   base.Loaded // as base.Open returned it
 	Keep  *keep.Store
@@ -106,10 +108,3 @@ type Held struct {
 type HaltError struct{ Reason, Remedy string }
 
 func (e *HaltError) Error() string { return e.Reason }
-
-// MountedError says that the container's root is the host's own directory.
-type MountedError struct{}
-
-func (*MountedError) Error() string {
-	return "the container has this very directory mounted: start it without -v"
-}
