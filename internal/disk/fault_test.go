@@ -108,7 +108,7 @@ func (w *world) onlyKnown(st *steps) {
 
 // A12, B14, J1: a crash at every step, with and without a save of the user in
 // the middle. What a new process finds is settled: the path holds old or new,
-// and a save that was captured and not compared goes back.
+// and a save that was captured and not compared is there, or a stray.
 func TestCrashAtEveryStep(t *testing.T) {
 	for _, s := range scenarios {
 		n := countSteps(t, s)
@@ -164,7 +164,9 @@ func crash(t *testing.T, s scenario, action string, at int) {
 		t.Error("what the user wrote is lost")
 	case w.user == "" && !s.mayHold(now, old, fresh):
 		t.Error("the path holds neither the old nor the new")
-	case w.user == "" && len(again.strays) > 0:
+	case w.user == "" && len(again.strays) > 0 && !strings.Contains(st.where, " at slot."):
+		// What was left of a directory that was being cleaned is given out
+		// leaf by leaf; base knows all of it.
 		t.Errorf("%d strays", len(again.strays))
 	}
 	if b, err := os.ReadFile(filepath.Join(w.dir, "outside", "x")); string(b) != canary || err != nil {

@@ -235,6 +235,10 @@ func (p *putter) fillGap(at place, m *staged, old slot, r replica.Result) replic
 		}
 		return p.notPut(at, err)
 	}
+	// From now on the gap is closed: whoever makes a new one means it. An intent
+	// that can't be written leaves the slot as it is: after a crash, and only if
+	// the path is empty then, the old one returns.
+	p.d.intents.write([]intent{intentOf(old.name, tree.Change{Path: at.c.Path, Old: at.c.Old})})
 	p.d.slots.add(old, p.d.opt.Clock.Now())
 	return p.inPlace(at, m)
 }

@@ -40,9 +40,13 @@ func (d *Disk) recoverSlots() error {
 }
 
 // recoverKnown settles a slot with an intent. It reports whether that is done;
-// if not, what is in the slot is a stray.
+// if not, what is in the slot is a stray. So is everything that is neither what
+// was there nor what was to be: it may be a save that was captured at the very
+// moment of the crash, but far more often it was written later, to a file that
+// had been verified and agreed to be superseded. That must not take the path
+// from what is there now.
 func (d *Disk) recoverKnown(in intent) bool {
-	now := d.scanSlot(d.stage, in.slot)
+	now := d.scanSlot(in.slot)
 	if now == nil {
 		return false
 	}
@@ -56,13 +60,14 @@ func (d *Disk) recoverKnown(in intent) bool {
 		}
 		return d.endRecovered(in, now) == nil
 	}
-	return d.putRecoveredBack(in)
+	return false
 }
 
-// scanSlot reads what is under name; nil when it can't be read whole.
-func (d *Disk) scanSlot(dir fsx.Dir, name string) *tree.Entry {
+// scanSlot reads what is under name in the stage folder; nil when it can't be
+// read whole.
+func (d *Disk) scanSlot(name string) *tree.Entry {
 	s := &scanner{d: d, captured: true, prior: reread}
-	f := s.name("", dir, name, 0)
+	f := s.name("", d.stage, name, 0)
 	if f.entry.Murky() {
 		return nil
 	}
@@ -88,33 +93,6 @@ func (d *Disk) returnSlot(in intent) bool {
 	parent, name := tree.Split(in.path)
 	dir, err := cur.at(parent)
 	return err == nil && d.stage.Rename(siteRecoverBack, in.slot, dir, name, fsx.NoReplace) == nil
-}
-
-// putRecoveredBack puts back what was captured and never compared: a user's
-// save. If the path holds what we put there, or nothing, it goes back to it.
-func (d *Disk) putRecoveredBack(in intent) bool {
-	if d.returnSlot(in) {
-		return true
-	}
-	cur := cursor{top: d.root}
-	defer cur.close()
-	parent, name := tree.Split(in.path)
-	dir, err := cur.at(parent)
-	if err != nil {
-		return false
-	}
-	there := d.scanSlot(dir, name)
-	if there == nil || in.to.kind == 0 || markOf(there) != in.to {
-		return false
-	}
-	if dir.Rename(siteRecoverBack, name, d.stage, in.slot, fsx.Exchange) != nil {
-		return false
-	}
-	if out := d.scanSlot(d.stage, in.slot); out == nil || markOf(out) != in.to {
-		return false // somebody saved at this moment; what came out is a stray
-	}
-	d.dropStaged(in.slot)
-	return true
 }
 
 // dropStaged takes away a private file or directory whose content is not
