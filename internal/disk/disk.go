@@ -71,6 +71,7 @@ type Disk struct {
 	rootDev uint64
 	private fsx.Dir
 	stage   fsx.Dir
+	inner   bool // stage is in private
 	unlock  func() error
 	watch   watch.Source
 	started chan struct{}
@@ -227,9 +228,7 @@ func (d *Disk) giveBack() error {
 	if d.watch != nil {
 		errs = append(errs, d.watch.Close(), d.cleanSlots(true), d.saveCache())
 	}
-	if d.intents.f != nil {
-		errs = append(errs, d.intents.f.Close())
-	}
+	errs = append(errs, d.intents.close())
 	for _, dir := range []fsx.Dir{d.stage, d.private, d.above, d.root} {
 		if dir != nil {
 			errs = append(errs, dir.Close())

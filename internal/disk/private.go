@@ -216,7 +216,7 @@ func (d *Disk) openStage() (err error) {
 	if d.opt.Stage != "" {
 		d.stage = d.outerStage()
 	}
-	if d.stage == nil {
+	if d.inner = d.stage == nil; d.inner {
 		if d.stage, err = makeDir(d.private, stageName, 0o700, siteStageFolder); err != nil {
 			return fmt.Errorf("open %s/%s: %w", privateName, stageName, err)
 		}

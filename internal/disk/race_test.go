@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "16")
 	verifyRead = 1 << 20
+	minIntents = 4 << 10
 	os.Exit(m.Run())
 }
 
@@ -426,7 +427,7 @@ func TestLateWriteIsAStray(t *testing.T) {
 	if err := r.d.Release(r.ctx, []string{rep.Stray.Slot, "unknown"}); err != nil {
 		t.Fatal(err)
 	}
-	if items, _ := os.ReadDir(dir + "/.twosync/stage"); len(items) != 0 {
+	if items := slotsIn(dir); len(items) != 0 {
 		t.Errorf("left over: %v", items)
 	}
 }

@@ -16,7 +16,7 @@ const (
 // recoverSlots settles what a crash left in the stage folder. Called under the
 // lock, before anything else is done.
 func (d *Disk) recoverSlots() error {
-	intents, whole, err := d.readIntents()
+	intents, whole, err := d.readIntents(d.stage)
 	if err != nil {
 		return err
 	}
@@ -27,6 +27,7 @@ func (d *Disk) recoverSlots() error {
 	for _, it := range items {
 		in, ok := intents[it.Name]
 		switch {
+		case it.Name == intentsName, it.Name == intentsNext:
 		case it.Name[:1] == strayed:
 			d.stray(it.Name, in.path, "left over from an earlier session")
 		case ok && d.recoverKnown(in):
@@ -36,7 +37,31 @@ func (d *Disk) recoverSlots() error {
 			d.stray(it.Name, in.path, "left over from a crash")
 		}
 	}
-	return d.intents.start(d) // every slot has a name now that needs none
+	if err := d.recoverInner(); err != nil {
+		return err
+	}
+	return d.intents.renew(d.stage, d.boot, nil) // every slot has a name now that needs none
+}
+
+// recoverInner gives out what is left in the stage folder inside the root, when
+// the one outside is in use: a session had to do without that one.
+func (d *Disk) recoverInner() error {
+	inner, err := d.private.Open(stageName)
+	if err != nil || d.inner {
+		return nil // as a rule it is not there
+	}
+	defer inner.Close()
+	intents, _, err := d.readIntents(inner)
+	if err != nil {
+		return err
+	}
+	items, err := inner.List()
+	for _, it := range items {
+		if it.Name != intentsName && it.Name != intentsNext {
+			d.strayUp(inner, it.Name, intents[it.Name].path, "left over from an earlier session")
+		}
+	}
+	return err
 }
 
 // recoverKnown settles a slot with an intent. It reports whether that is done;
@@ -44,10 +69,11 @@ func (d *Disk) recoverSlots() error {
 // was there nor what was to be: it may be a save that was captured at the very
 // moment of the crash, but far more often it was written later, to a file that
 // had been verified and agreed to be superseded. That must not take the path
-// from what is there now.
+// from what is there now. And so is what has a path at which nothing may be
+// put: such an intent is not ours, a repository can carry a folder of our name.
 func (d *Disk) recoverKnown(in intent) bool {
 	now := d.scanSlot(in.slot)
-	if now == nil {
+	if now == nil || d.refusal(tree.Change{Path: in.path, New: now}) != "" {
 		return false
 	}
 	switch markOf(now) {

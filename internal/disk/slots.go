@@ -110,11 +110,20 @@ func (s *slots) take(now time.Time, all bool) (slot, bool) {
 	return x, true
 }
 
-// idle says whether nothing rests.
-func (s *slots) idle() bool {
+// intents says what the slots that rest are for. What replaced their contents
+// does not matter any more, only that something did.
+func (s *slots) intents() []intent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.list) == 0
+	var all []intent
+	for _, x := range s.list {
+		in := intentOf(x.name, tree.Change{Path: x.path, Old: x.entry})
+		if x.name[:1] == builtHere {
+			in.to.kind = x.entry.Kind
+		}
+		all = append(all, in)
+	}
+	return all
 }
 
 // cleanSlots looks once more at the captured files whose rest is over, and
@@ -143,10 +152,7 @@ func (d *Disk) cleanSlots(all bool) error {
 	if d.opt.DisplacedDone != nil {
 		errs = append(errs, d.opt.DisplacedDone())
 	}
-	if d.slots.idle() {
-		errs = append(errs, d.intents.clear())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.tidyIntents())...)
 }
 
 func (d *Disk) cleanSlot(s slot) error {
