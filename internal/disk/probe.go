@@ -31,6 +31,11 @@ func (d *Disk) probe() error {
 	d.facts.Apply = "exchange"
 	if err := d.stage.Rename(siteProbe, probeExec, d.stage, probeSecond, fsx.Exchange); err != nil {
 		d.facts.Apply = "rename"
+		d.stage.Unlink(siteProbe, probeExec)
+		if err := d.stage.Rename(siteProbe, probeSecond, d.stage, probeExec, fsx.NoReplace); err != nil {
+			return rootError("nothing can be put into "+d.path+" without the risk of replacing a file unseen: "+err.Error(),
+				"name a directory on another file system")
+		}
 	}
 	_, err = d.stage.Stat(probeCase)
 	d.facts.FoldsCase = err == nil

@@ -475,3 +475,71 @@ func (c *clock) advance(d time.Duration) {
 	defer c.mu.Unlock()
 	c.ahead += d
 }
+
+// onlyOurs is a file system without renames that refuse or exchange. What it
+// does in steps may only be done to a name that nobody else uses.
+type onlyOurs struct {
+	noExchange
+	t *testing.T
+}
+
+type onlyOursDir struct {
+	fsx.Dir
+	t *testing.T
+}
+
+func (f onlyOurs) OpenRoot(path string) (fsx.Dir, error) {
+	d, err := f.FS.OpenRoot(path)
+	return onlyOursDir{d, f.t}, err
+}
+func (f onlyOurs) Granularity(d fsx.Dir) int64 { return f.FS.Granularity(d.(onlyOursDir).Dir) }
+func (f onlyOurs) Magic(d fsx.Dir) string      { return f.FS.Magic(d.(onlyOursDir).Dir) }
+
+func (d onlyOursDir) Open(name string) (fsx.Dir, error) {
+	sub, err := d.Dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return onlyOursDir{sub, d.t}, nil
+}
+
+func (d onlyOursDir) Rename(s fsx.Site, name string, to fsx.Dir, toName string, how fsx.How) error {
+	if how == fsx.Exchange {
+		return fsx.ErrUnsupported
+	}
+	private := len(name) > 20 && strings.Contains(builtHere+takenAway+strayed, name[:1])
+	if how == fsx.NoReplace && !private && s != siteProbe {
+		d.t.Errorf("%s would link %s and then unlink it", s, name)
+	}
+	return d.Dir.Rename(s, name, to.(onlyOursDir).Dir, toName, how)
+}
+
+// Where a rename that refuses takes two steps, the user's save between them
+// must not be what the second one takes away.
+func TestStepsAreOnOurNames(t *testing.T) {
+	for _, s := range scenarios {
+		all := shapes(contents{})
+		w := newWorld(t, all[s.from])
+		r := open(t, w.root, Options{FS: onlyOurs{noExchange{fsx.OS(), false}, t}})
+		r.applyAll(w.c, tree.Change{Path: "p/x", Old: all[s.from], New: all[s.to]})
+		if now := all[s.to]; now != nil {
+			r.applyAll(w.c, tree.Change{Path: "p/x", Old: now}, tree.Change{Path: "p/y", New: now})
+		}
+		r.flush()
+		r.check()
+	}
+}
+
+// A file system on which nothing can be put safely is refused before anything
+// is taken away.
+func TestNoSafePut(t *testing.T) {
+	fs := fsxtest.Wrap(noExchange{fsx.OS(), false}, func(site fsx.Site, op, name string) error {
+		if op == "rename" && name == probeSecond {
+			return fsx.ErrUnsupported
+		}
+		return nil
+	})
+	if err := startError(t, t.TempDir(), Options{FS: fs}); !strings.Contains(err.Msg, "without the risk") {
+		t.Error(err.Msg)
+	}
+}

@@ -16,7 +16,7 @@ const siteStray fsx.Site = "stray.rename"
 func (d *Disk) stray(name, path, why string) {
 	if name[:1] != strayed {
 		to := d.slots.name(strayed)
-		if d.stage.Rename(siteStray, name, d.stage, to, fsx.NoReplace) == nil {
+		if d.stage.Rename(siteStray, name, d.stage, to, fsx.Replace) == nil {
 			name = to
 		}
 	}
@@ -59,7 +59,7 @@ func (d *Disk) strayDir(name, path, why string) {
 // strayUp announces one name of a captured directory.
 func (d *Disk) strayUp(dir fsx.Dir, name, path, why string) error {
 	up := d.slots.name(strayed)
-	if err := dir.Rename(siteSlotUp, name, d.stage, up, fsx.NoReplace); err != nil {
+	if err := dir.Rename(siteSlotUp, name, d.stage, up, fsx.Replace); err != nil {
 		return err
 	}
 	d.stray(up, path, why)

@@ -68,9 +68,12 @@ type How uint8
 
 // The ways to rename.
 const (
-	NoReplace How = iota // fail with fs.ErrExist
-	Exchange             // swap the two; fail with fs.ErrNotExist when one is missing
-	Replace              // drop the target: for our own files only, never for a user's
+	// NoReplace fails with fs.ErrExist. The name that is moved must be one that
+	// only we use: where the system has no such call it is done in two steps,
+	// and what somebody else put under that name in between would be lost.
+	NoReplace How = iota
+	Exchange      // swap the two; fail with fs.ErrNotExist when one is missing
+	Replace       // drop the target: for our own files only, never for a user's
 )
 
 // Errors that callers tell apart with errors.Is, besides those of io/fs
