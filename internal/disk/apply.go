@@ -44,6 +44,10 @@ func (d *Disk) Apply(ctx context.Context, b *replica.Batch, src replica.Source) 
 
 func (a *applier) run() error {
 	a.d.glanceAtRoot()
+	if err := a.d.checkOwn(); err != nil {
+		a.failAll(err)
+		return nil
+	}
 	a.refuse()
 	a.move()
 	a.findLocal()
@@ -203,6 +207,14 @@ func (a *applier) result(i int, r replica.Result) replica.Result {
 		r.Entry = a.batch.Changes[i].New
 	}
 	return r
+}
+
+func (a *applier) failAll(err error) {
+	all := make([]int, len(a.changes))
+	for i := range all {
+		all[i] = i
+	}
+	a.fail(all, err)
 }
 
 // fail holds changes that could not be begun; nothing of them was touched.

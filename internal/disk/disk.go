@@ -69,10 +69,7 @@ type Disk struct {
 	above   fsx.Dir // the directory that the root is in; may be nil
 	rootIno uint64
 	rootDev uint64
-	private fsx.Dir
-	stage   fsx.Dir
-	inner   bool // stage is in private
-	unlock  func() error
+	own     atomic.Pointer[own] // what it points to never changes
 	watch   watch.Source
 	started chan struct{}
 	out     queue
@@ -86,6 +83,7 @@ type Disk struct {
 
 	tokenMu  sync.Mutex
 	id       replica.ID  // guarded by tokenMu
+	gen      uint64      // guarded by tokenMu: the last that was recorded
 	cantGive atomic.Bool // new files can't be given to another owner
 
 	sweeps sweeps   // owned by the watch loop
@@ -178,8 +176,9 @@ func (d *Disk) start(ctx context.Context, s replica.Start) (id replica.Identity,
 	if d.path, err = filepath.Abs(d.path); err != nil {
 		return id, fmt.Errorf("open %s: %w", d.path, err)
 	}
-	private := func() error { return d.openPrivate(ctx) }
-	for _, step := range []func() error{d.openRoot, private, d.openStage} {
+	d.boot = d.bootID()
+	folders := func() error { return d.openOwn(ctx) }
+	for _, step := range []func() error{d.openRoot, folders, d.probe} {
 		if err := step(); err != nil {
 			return id, err
 		}
@@ -187,7 +186,7 @@ func (d *Disk) start(ctx context.Context, s replica.Start) (id replica.Identity,
 	if id.ID, id.Gen, err = d.readToken(); err != nil {
 		return id, err
 	}
-	d.id = id.ID
+	d.id, d.gen = id.ID, id.Gen
 	if err := d.recoverSlots(); err != nil {
 		return id, err
 	}
@@ -229,13 +228,13 @@ func (d *Disk) giveBack() error {
 		errs = append(errs, d.watch.Close(), d.cleanSlots(true), d.saveCache())
 	}
 	errs = append(errs, d.intents.close())
-	for _, dir := range []fsx.Dir{d.stage, d.private, d.above, d.root} {
+	for _, dir := range []fsx.Dir{d.above, d.root} {
 		if dir != nil {
 			errs = append(errs, dir.Close())
 		}
 	}
-	if d.unlock != nil {
-		errs = append(errs, d.unlock())
+	if o := d.own.Load(); o != nil {
+		errs = append(errs, o.close())
 	}
 	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@
 //
 //	disk.go     the Disk: options, start, close
 //	private.go  our own folder, the lock, the stage folder; probe.go, token.go
+//	own.go      both of them while the disk runs; making them again
 //	index.go    what the root holds as far as is known, with stats; names.go
 //	loop.go     the pace: events, looks, flushes
 //	look.go     from a hint to what a path holds; commit.go: from there to a report

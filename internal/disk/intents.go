@@ -174,7 +174,7 @@ func (d *Disk) tidyIntents() error {
 	case len(live) == 0:
 		return in.cutLocked(in.head)
 	case in.size > in.most:
-		return in.renew(d.stage, d.boot, live)
+		return in.renew(d.stage(), d.boot, live)
 	}
 	return nil
 }

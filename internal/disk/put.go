@@ -80,7 +80,7 @@ var errRootGone = errors.New("the root is gone")
 
 // create puts something where nothing is.
 func (p *putter) create(at place, m *staged) replica.Result {
-	err := p.d.stage.Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
+	err := p.d.stage().Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
 	if err != nil && !made(at.dir, at.name, m, err) {
 		return p.notPut(at, err)
 	}
@@ -151,14 +151,14 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 		return p.replaceByParts(at, m)
 	}
 	at.was.meta.trust = p.trustBefore(at)
-	err := at.dir.Rename(siteExchange, at.name, d.stage, m.name, fsx.Exchange)
+	err := at.dir.Rename(siteExchange, at.name, d.stage(), m.name, fsx.Exchange)
 	switch {
 	case errors.Is(err, fsx.ErrUnsupported), errors.Is(err, fsx.ErrCrossDevice):
 		return p.replaceByParts(at, m)
 	case err != nil && !made(at.dir, at.name, m, err):
 		return p.notPut(at, err)
 	}
-	f, st, ok := d.holds(at.c.Path, d.stage, m.name, at.c.Old, at.was.meta)
+	f, st, ok := d.holds(at.c.Path, d.stage(), m.name, at.c.Old, at.was.meta)
 	if !ok {
 		return p.putBack(at, m)
 	}
@@ -175,13 +175,13 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 // at the path, and the older one becomes a stray.
 func (p *putter) putBack(at place, m *staged) replica.Result {
 	d := p.d
-	if err := at.dir.Rename(sitePutBack, at.name, d.stage, m.name, fsx.Exchange); err != nil {
+	if err := at.dir.Rename(sitePutBack, at.name, d.stage(), m.name, fsx.Exchange); err != nil {
 		p.giveBack(at, m.name)
 		m.name = ""
 		return d.movedOn(at.c, changedMeanwhile)
 	}
-	if _, _, ours := d.holds(at.c.Path, d.stage, m.name, at.c.New, metaOf(m.st, placed)); !ours {
-		at.dir.Rename(siteNewest, at.name, d.stage, m.name, fsx.Exchange) // where it fails, both are kept all the same
+	if _, _, ours := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed)); !ours {
+		at.dir.Rename(siteNewest, at.name, d.stage(), m.name, fsx.Exchange) // where it fails, both are kept all the same
 		d.stray(m.name, at.c.Path, lostRace)
 		m.name = ""
 	}
@@ -191,7 +191,7 @@ func (p *putter) putBack(at place, m *staged) replica.Result {
 // giveBack returns what was captured to its path, if nobody has put something
 // there; else it is a stray.
 func (p *putter) giveBack(at place, slot string) bool {
-	if err := p.d.stage.Rename(sitePutBack, slot, at.dir, at.name, fsx.NoReplace); err != nil {
+	if err := p.d.stage().Rename(sitePutBack, slot, at.dir, at.name, fsx.NoReplace); err != nil {
 		p.d.stray(slot, at.c.Path, lostRace)
 		return false
 	}
@@ -228,7 +228,7 @@ func (p *putter) fillGap(at place, m *staged, old slot, r replica.Result) replic
 	if r.Status != replica.Applied {
 		return r
 	}
-	err := p.d.stage.Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
+	err := p.d.stage().Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
 	if err != nil && !made(at.dir, at.name, m, err) {
 		if p.giveBack(at, old.name) {
 			p.d.applied(tree.Change{Path: at.c.Path, New: at.c.Old}, at.was)

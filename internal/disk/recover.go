@@ -16,11 +16,11 @@ const (
 // recoverSlots settles what a crash left in the stage folder. Called under the
 // lock, before anything else is done.
 func (d *Disk) recoverSlots() error {
-	intents, whole, err := d.readIntents(d.stage)
+	intents, whole, err := d.readIntents(d.stage())
 	if err != nil {
 		return err
 	}
-	items, err := d.stage.List()
+	items, err := d.stage().List()
 	if err != nil {
 		return fmt.Errorf("list the stage folder: %w", err)
 	}
@@ -40,17 +40,20 @@ func (d *Disk) recoverSlots() error {
 	if err := d.recoverInner(); err != nil {
 		return err
 	}
-	return d.intents.renew(d.stage, d.boot, nil) // every slot has a name now that needs none
+	return d.intents.renew(d.stage(), d.boot, nil) // every slot has a name now that needs none
 }
 
 // recoverInner gives out what is left in the stage folder inside the root, when
 // the one outside is in use: a session had to do without that one.
 func (d *Disk) recoverInner() error {
-	inner, err := d.private.Open(stageName)
-	if err != nil || d.inner {
+	inner, err := d.private().Open(stageName)
+	if err != nil {
 		return nil // as a rule it is not there
 	}
 	defer inner.Close()
+	if d.own.Load().isInner() {
+		return nil
+	}
 	intents, _, err := d.readIntents(inner)
 	if err != nil {
 		return err
@@ -93,7 +96,7 @@ func (d *Disk) recoverKnown(in intent) bool {
 // read whole.
 func (d *Disk) scanSlot(name string) *tree.Entry {
 	s := &scanner{d: d, captured: true, prior: reread}
-	f := s.name("", d.stage, name, 0)
+	f := s.name("", d.stage(), name, 0)
 	if f.entry.Murky() {
 		return nil
 	}
@@ -107,9 +110,9 @@ func (d *Disk) endRecovered(in intent, now *tree.Entry) error {
 		why = "deleted"
 	}
 	if now.IsDir() {
-		return d.cleanDir(d.stage, in.slot, in.path, now, nil, why)
+		return d.cleanDir(d.stage(), in.slot, in.path, now, nil, why)
 	}
-	return d.endLeaf(d.stage, in.slot, in.path, now, why)
+	return d.endLeaf(d.stage(), in.slot, in.path, now, why)
 }
 
 // returnSlot puts a slot back to its path if nothing is there.
@@ -118,16 +121,16 @@ func (d *Disk) returnSlot(in intent) bool {
 	defer cur.close()
 	parent, name := tree.Split(in.path)
 	dir, err := cur.at(parent)
-	return err == nil && d.stage.Rename(siteRecoverBack, in.slot, dir, name, fsx.NoReplace) == nil
+	return err == nil && d.stage().Rename(siteRecoverBack, in.slot, dir, name, fsx.NoReplace) == nil
 }
 
 // dropStaged takes away a private file or directory whose content is not
 // needed here: it was built by us from what the other side holds.
 func (d *Disk) dropStaged(name string) {
-	if d.stage.Unlink(siteStageDrop, name) == nil {
+	if d.stage().Unlink(siteStageDrop, name) == nil {
 		return
 	}
-	dropTree(d.stage, name)
+	dropTree(d.stage(), name)
 }
 
 func dropTree(parent fsx.Dir, name string) {

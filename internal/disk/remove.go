@@ -39,11 +39,11 @@ func (p *putter) capture(at place, name string) (_ slot, _ replica.Result, whole
 	d := p.d
 	at.was.meta.trust = p.trustBefore(at)
 	isDir := at.c.Old.IsDir()
-	err := at.dir.Rename(siteCapture, at.name, d.stage, name, fsx.Replace)
+	err := at.dir.Rename(siteCapture, at.name, d.stage(), name, fsx.Replace)
 	if err != nil && !d.taken(name, err) {
 		return slot{}, p.notPut(at, err), !isDir
 	}
-	f, st, ok := d.holds(at.c.Path, d.stage, name, at.c.Old, at.was.meta)
+	f, st, ok := d.holds(at.c.Path, d.stage(), name, at.c.Old, at.was.meta)
 	if !ok {
 		back := p.giveBack(at, name)
 		return slot{}, d.movedOn(at.c, changedMeanwhile), !isDir || !back
@@ -60,7 +60,7 @@ func (d *Disk) taken(name string, err error) bool {
 	if expected(err) {
 		return false
 	}
-	_, serr := d.stage.Stat(name)
+	_, serr := d.stage().Stat(name)
 	return serr == nil
 }
 

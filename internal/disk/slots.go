@@ -157,7 +157,7 @@ func (d *Disk) cleanSlots(all bool) error {
 
 func (d *Disk) cleanSlot(s slot) error {
 	if s.entry.IsDir() {
-		return d.cleanDir(d.stage, s.name, s.path, s.entry, s.stats, s.why)
+		return d.cleanDir(d.stage(), s.name, s.path, s.entry, s.stats, s.why)
 	}
 	return d.cleanFile(s)
 }
@@ -165,17 +165,17 @@ func (d *Disk) cleanSlot(s slot) error {
 // cleanFile ends a captured file. Bytes that were written to it after it was
 // captured are somebody's, and nowhere else.
 func (d *Disk) cleanFile(s slot) error {
-	st, err := d.stage.Stat(s.name)
+	st, err := d.stage().Stat(s.name)
 	if err != nil {
 		return nil // somebody emptied our folder; nothing is left to save
 	}
 	if s.st.Ino != 0 && !unwritten(st, s.st) {
-		if e := d.readCaptured(d.stage, s.name); e == nil || !tree.SameContent(e, s.entry) {
+		if e := d.readCaptured(d.stage(), s.name); e == nil || !tree.SameContent(e, s.entry) {
 			d.stray(s.name, s.path, "written after it was "+s.why)
 			return nil
 		}
 	}
-	return d.endLeaf(d.stage, s.name, s.path, s.entry, s.why)
+	return d.endLeaf(d.stage(), s.name, s.path, s.entry, s.why)
 }
 
 // unwritten says whether nobody wrote to a captured file since.

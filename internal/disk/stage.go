@@ -57,7 +57,7 @@ type job struct {
 }
 
 func newStaging(a *applier) *staging {
-	return &staging{a: a, made: make(map[int]*staged), cur: &cursor{top: a.d.stage}, tops: &cursor{top: a.d.root}}
+	return &staging{a: a, made: make(map[int]*staged), cur: &cursor{top: a.d.stage()}, tops: &cursor{top: a.d.root}}
 }
 
 // close takes away what was not put in place.
@@ -70,7 +70,7 @@ func (s *staging) close() {
 			continue
 		}
 		if m.doubt {
-			if _, _, ours := d.holds(m.path, d.stage, m.name, m.entry, metaOf(m.st, placed)); !ours {
+			if _, _, ours := d.holds(m.path, d.stage(), m.name, m.entry, metaOf(m.st, placed)); !ours {
 				d.stray(m.name, m.path, "left over from a failed change")
 				continue
 			}
@@ -103,7 +103,7 @@ func (s *staging) plan(i int) {
 		}
 		s.jobs = append(s.jobs, j)
 	case tree.Link:
-		m.err = s.link(s.a.d.stage, m.name, c.New, like)
+		m.err = s.link(s.a.d.stage(), m.name, c.New, like)
 	case tree.Dir:
 		m.stats, m.err = s.planDir(m, job{name: m.name, path: c.Path, entry: c.New, like: like})
 	}

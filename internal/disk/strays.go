@@ -16,11 +16,11 @@ const siteStray fsx.Site = "stray.rename"
 func (d *Disk) stray(name, path, why string) {
 	if name[:1] != strayed {
 		to := d.slots.name(strayed)
-		if d.stage.Rename(siteStray, name, d.stage, to, fsx.Replace) == nil {
+		if d.stage().Rename(siteStray, name, d.stage(), to, fsx.Replace) == nil {
 			name = to
 		}
 	}
-	e := d.readCaptured(d.stage, name)
+	e := d.readCaptured(d.stage(), name)
 	if e == nil {
 		d.strayDir(name, path, why)
 		return
@@ -37,7 +37,7 @@ func (d *Disk) stray(name, path, why string) {
 // strayDir announces everything in a captured directory, file by file. What is
 // neither a file, a link nor a directory stays in the stage folder.
 func (d *Disk) strayDir(name, path, why string) {
-	dir, err := d.stage.Open(name)
+	dir, err := d.stage().Open(name)
 	if err != nil {
 		return
 	}
@@ -53,13 +53,13 @@ func (d *Disk) strayDir(name, path, why string) {
 		}
 		d.strayUp(dir, it.Name, below, why)
 	}
-	d.stage.Rmdir(siteSlotRmdir, name)
+	d.stage().Rmdir(siteSlotRmdir, name)
 }
 
 // strayUp announces one name of a captured directory.
 func (d *Disk) strayUp(dir fsx.Dir, name, path, why string) error {
 	up := d.slots.name(strayed)
-	if err := dir.Rename(siteSlotUp, name, d.stage, up, fsx.Replace); err != nil {
+	if err := dir.Rename(siteSlotUp, name, d.stage(), up, fsx.Replace); err != nil {
 		return err
 	}
 	d.stray(up, path, why)
@@ -83,7 +83,7 @@ func (d *Disk) release(name string) error {
 	if !ok {
 		return nil
 	}
-	return d.stage.Unlink(siteSlotDrop, name)
+	return d.stage().Unlink(siteSlotDrop, name)
 }
 
 // openStray opens a stray that was announced.
@@ -94,5 +94,5 @@ func (d *Disk) openStray(name string) (fsx.File, error) {
 	if !ok {
 		return nil, errNoSlot
 	}
-	return d.stage.Read(name)
+	return d.stage().Read(name)
 }
