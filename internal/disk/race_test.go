@@ -424,7 +424,18 @@ func TestLateWriteIsAStray(t *testing.T) {
 	if got := r.send(replica.Want{Slot: rep.Stray.Slot, Size: 4}); got != "late" {
 		t.Errorf("sent %q", got)
 	}
+	// Whoever has it open writes once more before it is released.
+	held.WriteAt([]byte("last"), 0)
 	if err := r.d.Release(r.ctx, []string{rep.Stray.Slot, "unknown"}); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(slotRest + time.Second)
+	r.d.watch.Wake()
+	rep = r.until(func(rep replica.Report) bool { return rep.Stray != nil })
+	if rep.Stray.Path != "f" || rep.Stray.Entry.Digest != tree.DigestOf([]byte("last")) {
+		t.Errorf("stray %+v", rep.Stray)
+	}
+	if err := r.d.Release(r.ctx, []string{rep.Stray.Slot}); err != nil {
 		t.Fatal(err)
 	}
 	if items := slotsIn(dir); len(items) != 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 )
 
@@ -33,11 +34,11 @@ const (
 // slots are the captured files, and the names of private files.
 type slots struct {
 	mu     sync.Mutex
-	list   []slot                 // guarded by mu: in the order of due
-	bytes  int64                  // guarded by mu: of the list
-	strays map[string]*tree.Entry // guarded by mu: by slot name
-	seq    uint64                 // guarded by mu
-	prefix string                 // of this process's names
+	list   []slot                    // guarded by mu: in the order of due
+	bytes  int64                     // guarded by mu: of the list
+	strays map[string]*replica.Stray // guarded by mu: by slot name
+	seq    uint64                    // guarded by mu
+	prefix string                    // of this process's names
 }
 
 // slot is one captured file or directory.

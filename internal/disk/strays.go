@@ -25,13 +25,14 @@ func (d *Disk) stray(name, path, why string) {
 		d.strayDir(name, path, why)
 		return
 	}
+	x := &replica.Stray{Slot: name, Path: path, Entry: e, Why: why}
 	d.slots.mu.Lock()
 	if d.slots.strays == nil {
-		d.slots.strays = make(map[string]*tree.Entry)
+		d.slots.strays = make(map[string]*replica.Stray)
 	}
-	d.slots.strays[name] = e
+	d.slots.strays[name] = x
 	d.slots.mu.Unlock()
-	d.report(replica.Report{Stray: &replica.Stray{Slot: name, Path: path, Entry: e, Why: why}})
+	d.report(replica.Report{Stray: x})
 }
 
 // strayDir announces everything in a captured directory, file by file. What is
@@ -75,12 +76,21 @@ func (d *Disk) Release(_ context.Context, names []string) error {
 	return errors.Join(errs...)
 }
 
+// release drops a stray that is kept elsewhere by now, if it still is what was
+// announced: of all files, strays are those that somebody has open. One that
+// was written to rests like a captured file, and is announced again then, not
+// at once, because whoever writes to it may do so for hours.
 func (d *Disk) release(name string) error {
 	d.slots.mu.Lock()
-	_, ok := d.slots.strays[name]
+	was, ok := d.slots.strays[name]
 	delete(d.slots.strays, name)
 	d.slots.mu.Unlock()
 	if !ok {
+		return nil
+	}
+	if !tree.Equal(d.readCaptured(d.stage(), name), was.Entry) {
+		st := fsx.Stat{Ino: ^uint64(0)} // of no file: it is read again, whatever its stat is then
+		d.slots.add(slot{name: name, path: was.Path, entry: was.Entry, st: st, why: "displaced"}, d.opt.Clock.Now())
 		return nil
 	}
 	return d.stage().Unlink(siteSlotDrop, name)
