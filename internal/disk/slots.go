@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ const (
 	// looked at early.
 	maxSlots     = 20_000
 	maxSlotBytes = 1 << 30
+	// slotRetry is how long nothing is looked at early after a slot could not be
+	// ended.
+	slotRetry = 10 * time.Second
 	// slotSlice is how many are seen to before anything else has a turn.
 	slotSlice = 256
 )
@@ -37,6 +41,7 @@ type slots struct {
 	list   []slot                    // guarded by mu: in the order of due
 	bytes  int64                     // guarded by mu: of the list
 	strays map[string]*replica.Stray // guarded by mu: by slot name
+	retry  time.Time                 // guarded by mu: nothing is looked at early before
 	seq    uint64                    // guarded by mu
 	prefix string                    // of this process's names
 }
@@ -80,6 +85,18 @@ func (s *slots) add(x slot, now time.Time) {
 	s.bytes += x.entry.Bytes()
 }
 
+// again lets slots rest that could not be ended.
+func (s *slots) again(failed []slot, now time.Time) {
+	for _, x := range failed {
+		s.add(x, now)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(failed) > 0 {
+		s.retry = now.Add(slotRetry)
+	}
+}
+
 // next returns when the oldest slot is due.
 func (s *slots) next() (time.Time, bool) {
 	s.mu.Lock()
@@ -87,8 +104,8 @@ func (s *slots) next() (time.Time, bool) {
 	switch {
 	case len(s.list) == 0:
 		return time.Time{}, false
-	case s.full():
-		return time.Time{}, true
+	case s.full() && s.retry.Before(s.list[0].due):
+		return s.retry, true
 	}
 	return s.list[0].due, true
 }
@@ -99,7 +116,8 @@ func (s *slots) full() bool { return len(s.list) > maxSlots || s.bytes > maxSlot
 func (s *slots) take(now time.Time, all bool) (slot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.list) == 0 || !all && !s.full() && now.Before(s.list[0].due) {
+	early := all || s.full() && !now.Before(s.retry)
+	if len(s.list) == 0 || !early && now.Before(s.list[0].due) {
 		return slot{}, false
 	}
 	x := s.list[0]
@@ -144,9 +162,7 @@ func (d *Disk) cleanSlots(all bool) error {
 			errs, failed = append(errs, err), append(failed, s)
 		}
 	}
-	for _, s := range failed {
-		d.slots.add(s, d.opt.Clock.Now())
-	}
+	d.slots.again(failed, d.opt.Clock.Now())
 	if n == 0 {
 		return nil
 	}
@@ -168,7 +184,7 @@ func (d *Disk) cleanSlot(s slot) error {
 func (d *Disk) cleanFile(s slot) error {
 	st, err := d.stage().Stat(s.name)
 	if err != nil {
-		return nil // somebody emptied our folder; nothing is left to save
+		return goneIsDone(err)
 	}
 	if s.st.Ino != 0 && !unwritten(st, s.st) {
 		if e := d.readCaptured(d.stage(), s.name); e == nil || !tree.SameContent(e, s.entry) {
@@ -177,6 +193,15 @@ func (d *Disk) cleanFile(s slot) error {
 		}
 	}
 	return d.endLeaf(d.stage(), s.name, s.path, s.entry, s.why)
+}
+
+// goneIsDone is the error of something that can't be ended. If it is gone,
+// somebody emptied our folder, and nothing is left to save.
+func goneIsDone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // unwritten says whether nobody wrote to a captured file since.
@@ -197,7 +222,7 @@ func (d *Disk) endLeaf(dir fsx.Dir, name, path string, e *tree.Entry, why string
 func (d *Disk) cleanDir(parent fsx.Dir, name, path string, e *tree.Entry, st *stats, why string) error {
 	dir, err := parent.Open(name)
 	if err != nil {
-		return nil
+		return goneIsDone(err)
 	}
 	defer dir.Close()
 	items, err := dir.List()
@@ -206,7 +231,7 @@ func (d *Disk) cleanDir(parent fsx.Dir, name, path string, e *tree.Entry, st *st
 	}
 	for _, it := range items {
 		sub, was := tree.Join(path, it.Name), e.Child(it.Name)
-		if it.Kind == fsx.Directory {
+		if it.Kind == fsx.Directory || it.Kind == 0 && was.IsDir() {
 			var below *stats
 			if st != nil {
 				below, _ = st.dirs.get(it.Name)
