@@ -19,7 +19,11 @@ const (
 	siteChmod    fsx.Site = "put.chmod"
 )
 
-const lostRace = "a save that lost a race"
+const (
+	lostRace = "a save that lost a race"
+	// ours is why something rests that we had put in place for a moment.
+	ours = "put back"
+)
 
 // putter makes changes whose contents are staged, one path at a time.
 type putter struct {
@@ -180,12 +184,16 @@ func (p *putter) putBack(at place, m *staged) replica.Result {
 		m.name = ""
 		return d.movedOn(at.c, changedMeanwhile)
 	}
-	if _, _, ours := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed)); !ours {
+	f, st, mine := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed))
+	if mine {
+		// It rests, because somebody may have opened it while it was there.
+		d.slots.add(slot{name: m.name, path: at.c.Path, entry: at.c.New, stats: f.stats, st: st, why: ours}, d.opt.Clock.Now())
+	} else {
 		at.dir.Rename(siteNewest, at.name, d.stage(), m.name, fsx.Exchange) // where it fails, both are kept all the same
 		d.stray(m.name, at.c.Path, lostRace)
-		m.name = ""
 	}
-	return d.movedOn(at.c, changedMeanwhile) // what is ours is dropped with the staging
+	m.name = ""
+	return d.movedOn(at.c, changedMeanwhile)
 }
 
 // giveBack returns what was captured to its path, if nobody has put something

@@ -443,6 +443,55 @@ func TestLateWriteIsAStray(t *testing.T) {
 	}
 }
 
+// A6: what was put in place for a moment, until the user's save went back, may
+// have been opened in that moment.
+func TestPutBackRests(t *testing.T) {
+	c := contents{}
+	dir := t.TempDir()
+	old, fresh := c.file("old"), c.file("new")
+	c.put(t, dir+"/f", old)
+	clock := newClock()
+	var held *os.File
+	h := fsxtest.Hooks{
+		Before: func(site fsx.Site, _, _ string) error {
+			if site == siteExchange {
+				os.WriteFile(dir+"/f", []byte("user"), 0o666)
+			}
+			return nil
+		},
+		After: func(site fsx.Site, _, _ string) (err error) {
+			if site == siteExchange {
+				held, err = os.OpenFile(dir+"/f", os.O_WRONLY|os.O_APPEND, 0)
+			}
+			return err
+		},
+	}
+	displaced := func(_ fsx.Dir, _, path string, _ *tree.Entry, why string) error {
+		t.Errorf("%s is handed over: %s", path, why)
+		return nil
+	}
+	r := open(t, dir, Options{FS: h.Wrap(fsx.OS()), Clock: clock, Displaced: displaced})
+	for _, late := range []string{"", "+late"} {
+		if got := r.apply(c, tree.Change{Path: "f", Old: old, New: fresh})["f"]; got.Status != replica.MovedOn || r.read("f") != "user" {
+			t.Fatalf("%+v, and f holds %q", got, r.read("f"))
+		}
+		held.WriteString(late)
+		held.Close()
+		clock.advance(slotRest + time.Second)
+		if err := r.d.cleanSlots(false); err != nil {
+			t.Fatal(err)
+		}
+		c.put(t, dir+"/f", old)
+		r.flush()
+	}
+	if !r.strays[tree.DigestOf([]byte("new+late"))] || len(r.strays) != 1 {
+		t.Errorf("strays: %v", r.strays)
+	}
+	if items := slotsIn(dir); len(items) != 1 {
+		t.Errorf("left over: %v", items)
+	}
+}
+
 // send reads one want.
 func (r *rig) send(w replica.Want) string {
 	r.t.Helper()

@@ -53,7 +53,7 @@ type slot struct {
 	entry *tree.Entry
 	stats *stats   // of a directory, when it was captured
 	st    fsx.Stat // the same of a file
-	why   string   // "replaced" or "deleted"
+	why   string   // "replaced", "deleted", or ours
 	due   time.Time
 }
 
@@ -209,9 +209,10 @@ func unwritten(st, was fsx.Stat) bool {
 	return st.Kind == was.Kind && st.Ino == was.Ino && st.Size == was.Size && st.Mtime == was.Mtime
 }
 
-// endLeaf hands over or drops a file or link that was superseded.
+// endLeaf hands over or drops a file or link that was superseded. What is ours
+// came from the other side, and is there.
 func (d *Disk) endLeaf(dir fsx.Dir, name, path string, e *tree.Entry, why string) error {
-	if d.opt.Displaced != nil {
+	if d.opt.Displaced != nil && why != ours {
 		return d.opt.Displaced(dir, name, path, e, why)
 	}
 	return dir.Unlink(siteSlotDrop, name)
