@@ -74,6 +74,7 @@ type Disk struct {
 	started chan struct{}
 	out     queue
 	slots   slots
+	cleanBy time.Time // set by Close, when nobody else is at work
 	intents intents
 	settles chan replica.Settle
 	chores  chan struct{}
@@ -223,6 +224,7 @@ func (d *Disk) giveBack() error {
 	d.mu.Unlock()
 	d.end()
 	d.loops.Wait()
+	d.cleanBy = d.opt.Clock.Now().Add(closeFor)
 	var errs []error
 	if d.watch != nil {
 		errs = append(errs, d.watch.Close(), d.cleanSlots(true), d.saveCache())

@@ -23,7 +23,8 @@
 //	apply.go    a batch: move.go, local.go, then put and remove; movedon.go
 //	stage.go    private files: owner.go, fill.go, receive.go
 //	put.go      one path: capture, verify.go, keep or put back; remove.go
-//	slots.go    captured files; strays.go: those that belong to no path
+//	slots.go    captured files; clean.go: their end
+//	strays.go   those that belong to no path
 //	intents.go  what slots are for; recover.go: after a crash
 //	settle.go   durability; chores.go: what nobody waits for; each.go
 //	send.go     giving out contents

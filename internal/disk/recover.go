@@ -40,7 +40,7 @@ func (d *Disk) recoverSlots() error {
 	if err := d.recoverInner(); err != nil {
 		return err
 	}
-	return d.intents.renew(d.stage(), d.boot, nil) // every slot has a name now that needs none
+	return d.intents.renew(d.stage(), d.boot, d.slots.intents()) // other slots have names now that need none
 }
 
 // recoverInner gives out what is left in the stage folder inside the root, when
@@ -75,11 +75,12 @@ func (d *Disk) recoverInner() error {
 // from what is there now. And so is what has a path at which nothing may be
 // put: such an intent is not ours, a repository can carry a folder of our name.
 func (d *Disk) recoverKnown(in intent) bool {
-	now := d.scanSlot(in.slot)
-	if now == nil || d.refusal(tree.Change{Path: in.path, New: now}) != "" {
+	st, err := d.stage().Stat(in.slot)
+	f := d.scanSlot(in.slot)
+	if err != nil || f.entry.Murky() || d.refusal(tree.Change{Path: in.path, New: f.entry}) != "" {
 		return false
 	}
-	switch markOf(now) {
+	switch markOf(f.entry) {
 	case in.to: // never put in place, or put back: the content is the other side's
 		d.dropStaged(in.slot)
 		return true
@@ -87,32 +88,26 @@ func (d *Disk) recoverKnown(in intent) bool {
 		if in.to.kind != 0 && in.slot[:1] == takenAway && d.returnSlot(in) {
 			return true // it was taken away to make room, and nothing has come
 		}
-		return d.endRecovered(in, now) == nil
+		d.restAgain(in, f, st)
+		return true
 	}
 	return false
 }
 
-// scanSlot reads what is under name in the stage folder; nil when it can't be
-// read whole.
-func (d *Disk) scanSlot(name string) *tree.Entry {
+// scanSlot reads what is under name in the stage folder.
+func (d *Disk) scanSlot(name string) found {
 	s := &scanner{d: d, captured: true, prior: reread}
-	f := s.name("", d.stage(), name, 0)
-	if f.entry.Murky() {
-		return nil
-	}
-	return f.entry
+	return s.name("", d.stage(), name, 0)
 }
 
-// endRecovered ends a slot that holds what was superseded.
-func (d *Disk) endRecovered(in intent, now *tree.Entry) error {
+// restAgain lets a slot rest that holds what was superseded. It is not ended
+// here: that may take long, and whoever starts waits.
+func (d *Disk) restAgain(in intent, f found, st fsx.Stat) {
 	why := "replaced"
 	if in.to.kind == 0 {
 		why = "deleted"
 	}
-	if now.IsDir() {
-		return d.cleanDir(d.stage(), in.slot, in.path, now, nil, why)
-	}
-	return d.endLeaf(d.stage(), in.slot, in.path, now, why)
+	d.slots.add(slot{name: in.slot, path: in.path, entry: f.entry, stats: f.stats, st: st, why: why}, d.opt.Clock.Now())
 }
 
 // returnSlot puts a slot back to its path if nothing is there.

@@ -2,22 +2,14 @@ package disk
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
-)
-
-// The steps of what happens to captured files.
-const (
-	siteSlotDrop  fsx.Site = "slot.drop"
-	siteSlotRmdir fsx.Site = "slot.rmdir"
-	siteSlotUp    fsx.Site = "slot.up"
 )
 
 const (
@@ -31,8 +23,6 @@ const (
 	// slotRetry is how long nothing is looked at early after a slot could not be
 	// ended.
 	slotRetry = 10 * time.Second
-	// slotSlice is how many are seen to before anything else has a turn.
-	slotSlice = 256
 )
 
 // slots are the captured files, and the names of private files.
@@ -97,6 +87,14 @@ func (s *slots) again(failed []slot, now time.Time) {
 	}
 }
 
+// first puts back a slot whose end was begun.
+func (s *slots) first(x slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.Insert(s.list, 0, x)
+	s.bytes += x.entry.Bytes()
+}
+
 // next returns when the oldest slot is due.
 func (s *slots) next() (time.Time, bool) {
 	s.mu.Lock()
@@ -129,153 +127,23 @@ func (s *slots) take(now time.Time, all bool) (slot, bool) {
 	return x, true
 }
 
-// intents says what the slots that rest are for. What replaced their contents
-// does not matter any more, only that something did.
+// intents says what the slots that rest are for.
 func (s *slots) intents() []intent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []intent
 	for _, x := range s.list {
-		in := intentOf(x.name, tree.Change{Path: x.path, Old: x.entry})
-		if x.name[:1] == builtHere {
-			in.to.kind = x.entry.Kind
-		}
-		all = append(all, in)
+		all = append(all, x.intent())
 	}
 	return all
 }
 
-// cleanSlots looks once more at the captured files whose rest is over, and
-// hands them over or drops them. One that can't be ended rests again, and its
-// intent stays with it: after a crash, a slot that no intent speaks of is taken
-// for a file that was being built.
-func (d *Disk) cleanSlots(all bool) error {
-	var errs []error
-	var failed []slot
-	n := 0
-	for ; all || n < slotSlice; n++ {
-		s, ok := d.slots.take(d.opt.Clock.Now(), all)
-		if !ok {
-			break
-		}
-		if err := d.cleanSlot(s); err != nil {
-			errs, failed = append(errs, err), append(failed, s)
-		}
+// intent says what a slot is for that rests. What replaced its content does not
+// matter any more, only that something did.
+func (x slot) intent() intent {
+	in := intentOf(x.name, tree.Change{Path: x.path, Old: x.entry})
+	if x.name[:1] == builtHere {
+		in.to.kind = x.entry.Kind
 	}
-	d.slots.again(failed, d.opt.Clock.Now())
-	if n == 0 {
-		return nil
-	}
-	if d.opt.DisplacedDone != nil {
-		errs = append(errs, d.opt.DisplacedDone())
-	}
-	return errors.Join(append(errs, d.tidyIntents())...)
-}
-
-func (d *Disk) cleanSlot(s slot) error {
-	if s.entry.IsDir() {
-		return d.cleanDir(d.stage(), s.name, s.path, s.entry, s.stats, s.why)
-	}
-	return d.cleanFile(s)
-}
-
-// cleanFile ends a captured file. Bytes that were written to it after it was
-// captured are somebody's, and nowhere else.
-func (d *Disk) cleanFile(s slot) error {
-	st, err := d.stage().Stat(s.name)
-	if err != nil {
-		return goneIsDone(err)
-	}
-	if s.st.Ino != 0 && !unwritten(st, s.st) {
-		if e := d.readCaptured(d.stage(), s.name); e == nil || !tree.SameContent(e, s.entry) {
-			d.stray(s.name, s.path, "written after it was "+s.why)
-			return nil
-		}
-	}
-	return d.endLeaf(d.stage(), s.name, s.path, s.entry, s.why)
-}
-
-// goneIsDone is the error of something that can't be ended. If it is gone,
-// somebody emptied our folder, and nothing is left to save.
-func goneIsDone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// unwritten says whether nobody wrote to a captured file since.
-func unwritten(st, was fsx.Stat) bool {
-	return st.Kind == was.Kind && st.Ino == was.Ino && st.Size == was.Size && st.Mtime == was.Mtime
-}
-
-// endLeaf hands over or drops a file or link that was superseded. What is ours
-// came from the other side, and is there.
-func (d *Disk) endLeaf(dir fsx.Dir, name, path string, e *tree.Entry, why string) error {
-	if d.opt.Displaced != nil && why != ours {
-		return d.opt.Displaced(dir, name, path, e, why)
-	}
-	return dir.Unlink(siteSlotDrop, name)
-}
-
-// cleanDir ends a captured directory, leaf by leaf. One that can't be ended
-// stays, and is settled at the next start.
-func (d *Disk) cleanDir(parent fsx.Dir, name, path string, e *tree.Entry, st *stats, why string) error {
-	dir, err := parent.Open(name)
-	if err != nil {
-		return goneIsDone(err)
-	}
-	defer dir.Close()
-	items, err := dir.List()
-	if err != nil {
-		return err
-	}
-	for _, it := range items {
-		sub, was := tree.Join(path, it.Name), e.Child(it.Name)
-		if it.Kind == fsx.Directory || it.Kind == 0 && was.IsDir() {
-			var below *stats
-			if st != nil {
-				below, _ = st.dirs.get(it.Name)
-			}
-			err = d.cleanDir(dir, it.Name, sub, was, below, why)
-		} else {
-			err = d.cleanLeaf(dir, it.Name, sub, was, st, why)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return parent.Rmdir(siteSlotRmdir, name)
-}
-
-// cleanLeaf ends one name of a captured directory. If it is not what was
-// captured it moves up into a slot of its own.
-func (d *Disk) cleanLeaf(dir fsx.Dir, name, path string, was *tree.Entry, st *stats, why string) error {
-	if !d.asCaptured(dir, name, was, st) {
-		return d.strayUp(dir, name, path, "written after it was "+why)
-	}
-	return d.endLeaf(dir, name, path, was, why)
-}
-
-// asCaptured says whether a name of a captured directory is what it was.
-func (d *Disk) asCaptured(dir fsx.Dir, name string, was *tree.Entry, st *stats) bool {
-	if was.IsFile() && st != nil {
-		now, err := dir.Stat(name)
-		m, ok := st.files.get(name)
-		if err == nil && ok && m.matches(now) && now.Size == was.Size && now.Kind == fsx.Regular {
-			return true
-		}
-	}
-	now := d.readCaptured(dir, name)
-	return now != nil && tree.Equal(now, was)
-}
-
-// readCaptured reads a captured file or link; nil when it is neither.
-func (d *Disk) readCaptured(dir fsx.Dir, name string) *tree.Entry {
-	s := &scanner{d: d, captured: true, prior: reread}
-	f := s.name("", dir, name, 0)
-	if f.entry == nil || f.entry.Murky() || f.entry.IsDir() {
-		return nil
-	}
-	return f.entry
+	return in
 }

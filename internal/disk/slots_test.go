@@ -4,12 +4,14 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/fsx/fsxtest"
+	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 )
 
@@ -65,5 +67,56 @@ func TestFullSlotsThatFail(t *testing.T) {
 	}
 	if at, _ := r.d.slots.next(); tried.Load() > 4 || !at.After(time.Now()) {
 		t.Errorf("tried %d times; next is at %v", tried.Load(), at)
+	}
+}
+
+// Whoever closes the disk, or waits for a group to be durable, does not wait
+// for thousands of files to be copied to a keep store. What is not done then is
+// done later, by the next process if need be.
+func TestCleaningGivesWay(t *testing.T) {
+	c := contents{}
+	dir := t.TempDir()
+	var children []tree.Child
+	for i := range 100 {
+		children = append(children, tree.Child{Name: fmt.Sprint(100 + i), Entry: c.file(fmt.Sprint(i))})
+	}
+	d := tree.NewDir(children)
+	c.put(t, dir+"/d", d)
+	clock := newClock()
+	done := 0
+	displaced := func(from fsx.Dir, name, path string, _ *tree.Entry, why string) error {
+		done++
+		if why != "deleted" {
+			t.Errorf("%s was %s", path, why)
+		}
+		clock.advance(closeFor / 10) // as long as a copy takes
+		return from.Unlink("test", name)
+	}
+	r := open(t, dir, Options{Clock: clock, Displaced: displaced})
+	r.applyAll(c, tree.Change{Path: "d", Old: d})
+	before := 0
+	for done < 100 && !t.Failed() {
+		r.d.Close()
+		if n := done - before; n == 0 || n > 20 {
+			t.Errorf("%d were handed over", n)
+		}
+		before = done
+		r = open(t, dir, Options{Clock: clock, Displaced: displaced})
+		if len(r.strays) > 0 {
+			t.Errorf("strays: %v", r.strays)
+		}
+	}
+	r.d.Close()
+	idle := New(dir, Options{})
+	defer idle.Close()
+	if _, err := idle.Start(t.Context(), replica.Start{Rules: rulesText(t)}); err != nil {
+		t.Fatal(err)
+	}
+	if idle.hurried() {
+		t.Error("nobody waits")
+	}
+	idle.settles <- replica.Settle{}
+	if !idle.hurried() {
+		t.Error("a group waits, and it goes on")
 	}
 }
