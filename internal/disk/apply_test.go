@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -471,4 +472,35 @@ func TestApplyOwnerAndMode(t *testing.T) {
 	}
 	r.quiet()
 	r.check()
+}
+
+// G4: who may not give a file to its owner may still give it to its group.
+func TestApplyGroupAlone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	c := contents{}
+	dir := t.TempDir()
+	old := c.file("old")
+	for _, name := range []string{"f", "g"} {
+		c.put(t, filepath.Join(dir, name), old)
+		os.Chmod(filepath.Join(dir, name), 0o640)
+		os.Chown(filepath.Join(dir, name), 1234, 2345)
+	}
+	var calls atomic.Int32
+	fs := fsxtest.Wrap(fsx.OS(), func(_ fsx.Site, op, _ string) error {
+		if op == "chown" && calls.Add(1) == 1 {
+			return os.ErrPermission
+		}
+		return nil
+	})
+	r := open(t, dir, Options{FS: fs, Each: inOrder})
+	fresh := c.file("new")
+	r.applyAll(c, tree.Change{Path: "f", Old: old, New: fresh}, tree.Change{Path: "g", Old: old, New: fresh})
+	for _, name := range []string{"f", "g"} {
+		st, _ := os.Lstat(r.path(name))
+		if u := st.Sys().(*syscall.Stat_t); u.Uid != 0 || u.Gid != 2345 || st.Mode().Perm() != 0o640 {
+			t.Errorf("%s belongs to %d:%d, mode %v", name, u.Uid, u.Gid, st.Mode())
+		}
+	}
 }

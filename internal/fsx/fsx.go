@@ -127,8 +127,8 @@ type Dir interface {
 	Rename(site Site, name string, to Dir, toName string, how How) error
 	Unlink(site Site, name string) error
 	Rmdir(site Site, name string) error
-	Chmod(site Site, name string, perm fs.FileMode) error // regular files and directories
-	Chown(site Site, name string, uid, gid uint32) error
+	Chmod(site Site, name string, perm fs.FileMode) error         // regular files and directories
+	Chown(site Site, name string, uid, gid uint32) error          // the highest number leaves an ID as it is
 	Sync(site Site) error                                         // makes the names durable
 	Lock(site Site, name string) (unlock func() error, err error) // takes an exclusive lock on a file it makes; ErrBusy when somebody has it
 }
