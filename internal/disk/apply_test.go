@@ -474,6 +474,40 @@ func TestApplyOwnerAndMode(t *testing.T) {
 	r.check()
 }
 
+// E8: a file with several names is replaced, whatever changes of it: the other
+// name may be outside of the root. That is said once.
+func TestApplyHardLinked(t *testing.T) {
+	c := contents{}
+	dir, outside := t.TempDir(), t.TempDir()
+	old := c.file("old")
+	for _, name := range []string{"bit", "content"} {
+		c.put(t, filepath.Join(outside, name), old)
+		if err := os.Link(filepath.Join(outside, name), filepath.Join(dir, name)); err != nil {
+			t.Skip(err)
+		}
+		os.Chmod(filepath.Join(outside, name), 0o644)
+	}
+	r := open(t, dir, Options{})
+	said := 0
+	r.each = func(rep replica.Report) {
+		if rep.Notice != nil {
+			said++
+		}
+	}
+	r.applyAll(c, tree.Change{Path: "bit", Old: old, New: exec(old)}, tree.Change{Path: "content", Old: old, New: exec(c.file("new"))})
+	r.flush()
+	r.check()
+	for _, name := range []string{"bit", "content"} {
+		st, _ := os.Lstat(filepath.Join(outside, name))
+		if b, err := os.ReadFile(filepath.Join(outside, name)); string(b) != "old" || st.Mode().Perm() != 0o644 {
+			t.Errorf("outside of the root %s holds %q, mode %v: %v", name, b, st.Mode(), err)
+		}
+	}
+	if said != 1 {
+		t.Errorf("%d notices", said)
+	}
+}
+
 // G4: who may not give a file to its owner may still give it to its group.
 func TestApplyGroupAlone(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -87,6 +87,8 @@ type Disk struct {
 	gen      uint64      // guarded by tokenMu: the last that was recorded
 	cantGive atomic.Bool // new files can't be given to another owner
 
+	saidLinked atomic.Bool
+
 	sweeps sweeps   // owned by the watch loop
 	young  []string // owned by the watch loop: directories whose stats are to be proven
 

@@ -74,7 +74,7 @@ func (p *putter) put(c tree.Change, m *staged) replica.Result {
 		return p.remove(at, m.name)
 	case c.Old == nil:
 		return p.create(at, m)
-	case chmodOnly(c):
+	case chmodOnly(c) && m.name == "":
 		return p.chmod(at)
 	}
 	return p.replace(at, m)
@@ -168,9 +168,19 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 	}
 	if at.c.Old.IsDir() {
 		d.watch.Remove(at.c.Path)
+	} else if st.Nlink > 1 {
+		d.sayLinked(at.c.Path)
 	}
 	d.slots.add(slot{name: m.name, path: at.c.Path, entry: at.c.Old, stats: f.stats, st: st, why: "replaced"}, d.opt.Clock.Now())
 	return p.inPlace(at, m)
+}
+
+// sayLinked says once that a file with several names is one of its own now.
+func (d *Disk) sayLinked(path string) {
+	if !d.saidLinked.Swap(true) {
+		d.report(replica.Report{Notice: &replica.Notice{Level: replica.Info,
+			Text: path + " was a hard link; it is a file of its own now, as are others that are replaced"}})
+	}
 }
 
 // putBack undoes an exchange that captured something else than was expected:
@@ -254,10 +264,11 @@ func (p *putter) fillGap(at place, m *staged, old slot, r replica.Result) replic
 // chmod sets or clears the exec bit; no content moves.
 func (p *putter) chmod(at place) replica.Result {
 	st, err := at.dir.Stat(at.name)
-	if err != nil || !at.was.meta.matches(st) || st.Size != at.c.Old.Size {
+	differ := at.c.Old.Exec != at.c.New.Exec
+	if err != nil || !at.was.meta.matches(st) || st.Size != at.c.Old.Size || differ && st.Nlink > 1 {
 		return p.d.movedOn(at.c, changedMeanwhile)
 	}
-	if at.c.Old.Exec != at.c.New.Exec {
+	if differ {
 		if err := at.dir.Chmod(siteChmod, at.name, withExec(st.Mode, at.c.New.Exec)); err != nil {
 			return p.d.held(at.c, err)
 		}

@@ -84,11 +84,11 @@ func (s *staging) plan(i int) {
 	c := s.a.changes[i]
 	m := &staged{path: c.Path, entry: c.New}
 	s.made[i] = m
-	if chmodOnly(c) {
-		return
-	}
 	parent, name := tree.Split(c.Path)
 	dir, err := s.tops.at(parent)
+	if chmodOnly(c) && (err != nil || c.Old.Exec == c.New.Exec || !linked(dir, name)) {
+		return
+	}
 	if err != nil {
 		m.gone = "its directory is gone"
 		return
@@ -107,6 +107,13 @@ func (s *staging) plan(i int) {
 	case tree.Dir:
 		m.stats, m.err = s.planDir(m, job{name: m.name, path: c.Path, entry: c.New, like: like})
 	}
+}
+
+// linked says whether a file has other names, which may be outside of the root:
+// nothing of it is changed in place.
+func linked(dir fsx.Dir, name string) bool {
+	st, err := dir.Stat(name)
+	return err == nil && st.Kind == fsx.Regular && st.Nlink > 1
 }
 
 // chmodOnly says whether a change is of the exec bit alone.
