@@ -226,12 +226,24 @@ func (a *applier) fail(changes []int, err error) {
 	a.report(results)
 }
 
+// report tells what came of some changes. A directory above them may have been
+// seen to be gone since they were made: then so are they, and who hears of it in
+// this order must not think that they came later.
 func (a *applier) report(results []replica.Result) {
 	if len(results) == 0 {
 		return
 	}
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
+	for i := range results {
+		r := &results[i]
+		if r.Entry == nil || tree.Get(a.d.index.tree, r.Path) != nil {
+			continue
+		}
+		if r.Entry = nil; r.Status == replica.Applied {
+			r.Status, r.Reason = replica.MovedOn, "its directory is gone"
+		}
+	}
 	a.d.report(replica.Report{Outcome: &replica.Outcome{Batch: a.batch.ID, Results: results}})
 }
 

@@ -538,3 +538,29 @@ func TestApplyGroupAlone(t *testing.T) {
 		}
 	}
 }
+
+// A directory that the user moves out of the root in the middle of a batch is
+// not filled there.
+func TestApplyDirMovedOut(t *testing.T) {
+	c := contents{}
+	dir, outside := t.TempDir(), t.TempDir()
+	os.Mkdir(filepath.Join(dir, "p"), 0o777)
+	var made atomic.Int32
+	fs := fsxtest.Wrap(fsx.OS(), func(site fsx.Site, _, _ string) error {
+		if site == siteCreate && made.Add(1) == 5 {
+			os.Rename(filepath.Join(dir, "p"), filepath.Join(outside, "p"))
+		}
+		return nil
+	})
+	r := open(t, dir, Options{FS: fs, Each: inOrder})
+	var changes []tree.Change
+	for i := range 10 * reopenEvery {
+		changes = append(changes, tree.Change{Path: fmt.Sprintf("p/%03d", i), New: c.file("x")})
+	}
+	r.apply(c, changes...)
+	if items, _ := os.ReadDir(filepath.Join(outside, "p")); len(items) > reopenEvery {
+		t.Errorf("%d files were put outside of the root", len(items))
+	}
+	r.flush()
+	r.check()
+}

@@ -25,10 +25,16 @@ const (
 	ours = "put back"
 )
 
+// reopenEvery is after how many changes the way to a directory is gone again: a
+// directory that is held open is followed wherever the user moves it, also out
+// of the root.
+const reopenEvery = 32
+
 // putter makes changes whose contents are staged, one path at a time.
 type putter struct {
-	d   *Disk
-	cur *cursor // below the root
+	d    *Disk
+	cur  *cursor // below the root
+	done int     // changes since the beginning
 }
 
 // place is where a change is made.
@@ -58,6 +64,9 @@ func (p *putter) put(c tree.Change, m *staged) replica.Result {
 		return replica.Result{Path: c.Path, Status: replica.MovedOn, Entry: at.was.entry, Reason: m.gone}
 	case !tree.Same(at.was.entry, c.Old):
 		return d.movedOn(c, changedMeanwhile)
+	}
+	if p.done++; p.done%reopenEvery == 0 {
+		p.cur.close()
 	}
 	parent, name := tree.Split(c.Path)
 	dir, err := p.cur.at(parent)
