@@ -44,6 +44,10 @@ func (d *Disk) Apply(ctx context.Context, b *replica.Batch, src replica.Source) 
 
 func (a *applier) run() error {
 	a.d.glanceAtRoot()
+	if err := a.d.checkOwn(); err != nil {
+		a.failAll(err)
+		return nil
+	}
 	a.refuse()
 	a.move()
 	a.findLocal()
@@ -205,6 +209,14 @@ func (a *applier) result(i int, r replica.Result) replica.Result {
 	return r
 }
 
+func (a *applier) failAll(err error) {
+	all := make([]int, len(a.changes))
+	for i := range all {
+		all[i] = i
+	}
+	a.fail(all, err)
+}
+
 // fail holds changes that could not be begun; nothing of them was touched.
 func (a *applier) fail(changes []int, err error) {
 	results := make([]replica.Result, 0, len(changes))
@@ -214,12 +226,24 @@ func (a *applier) fail(changes []int, err error) {
 	a.report(results)
 }
 
+// report tells what came of some changes. A directory above them may have been
+// seen to be gone since they were made: then so are they, and who hears of it in
+// this order must not think that they came later.
 func (a *applier) report(results []replica.Result) {
 	if len(results) == 0 {
 		return
 	}
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
+	for i := range results {
+		r := &results[i]
+		if r.Entry == nil || tree.Get(a.d.index.tree, r.Path) != nil {
+			continue
+		}
+		if r.Entry = nil; r.Status == replica.Applied {
+			r.Status, r.Reason = replica.MovedOn, "its directory is gone"
+		}
+	}
 	a.d.report(replica.Report{Outcome: &replica.Outcome{Batch: a.batch.ID, Results: results}})
 }
 

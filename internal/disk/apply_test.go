@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -470,5 +471,96 @@ func TestApplyOwnerAndMode(t *testing.T) {
 		}
 	}
 	r.quiet()
+	r.check()
+}
+
+// E8: a file with several names is replaced, whatever changes of it: the other
+// name may be outside of the root. That is said once.
+func TestApplyHardLinked(t *testing.T) {
+	c := contents{}
+	dir, outside := t.TempDir(), t.TempDir()
+	old := c.file("old")
+	for _, name := range []string{"bit", "content"} {
+		c.put(t, filepath.Join(outside, name), old)
+		if err := os.Link(filepath.Join(outside, name), filepath.Join(dir, name)); err != nil {
+			t.Skip(err)
+		}
+		os.Chmod(filepath.Join(outside, name), 0o644)
+	}
+	r := open(t, dir, Options{})
+	said := 0
+	r.each = func(rep replica.Report) {
+		if rep.Notice != nil {
+			said++
+		}
+	}
+	r.applyAll(c, tree.Change{Path: "bit", Old: old, New: exec(old)}, tree.Change{Path: "content", Old: old, New: exec(c.file("new"))})
+	r.flush()
+	r.check()
+	for _, name := range []string{"bit", "content"} {
+		st, _ := os.Lstat(filepath.Join(outside, name))
+		if b, err := os.ReadFile(filepath.Join(outside, name)); string(b) != "old" || st.Mode().Perm() != 0o644 {
+			t.Errorf("outside of the root %s holds %q, mode %v: %v", name, b, st.Mode(), err)
+		}
+	}
+	if said != 1 {
+		t.Errorf("%d notices", said)
+	}
+}
+
+// G4: who may not give a file to its owner may still give it to its group.
+func TestApplyGroupAlone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	c := contents{}
+	dir := t.TempDir()
+	old := c.file("old")
+	for _, name := range []string{"f", "g"} {
+		c.put(t, filepath.Join(dir, name), old)
+		os.Chmod(filepath.Join(dir, name), 0o640)
+		os.Chown(filepath.Join(dir, name), 1234, 2345)
+	}
+	var calls atomic.Int32
+	fs := fsxtest.Wrap(fsx.OS(), func(_ fsx.Site, op, _ string) error {
+		if op == "chown" && calls.Add(1) == 1 {
+			return os.ErrPermission
+		}
+		return nil
+	})
+	r := open(t, dir, Options{FS: fs, Each: inOrder})
+	fresh := c.file("new")
+	r.applyAll(c, tree.Change{Path: "f", Old: old, New: fresh}, tree.Change{Path: "g", Old: old, New: fresh})
+	for _, name := range []string{"f", "g"} {
+		st, _ := os.Lstat(r.path(name))
+		if u := st.Sys().(*syscall.Stat_t); u.Uid != 0 || u.Gid != 2345 || st.Mode().Perm() != 0o640 {
+			t.Errorf("%s belongs to %d:%d, mode %v", name, u.Uid, u.Gid, st.Mode())
+		}
+	}
+}
+
+// A directory that the user moves out of the root in the middle of a batch is
+// not filled there.
+func TestApplyDirMovedOut(t *testing.T) {
+	c := contents{}
+	dir, outside := t.TempDir(), t.TempDir()
+	os.Mkdir(filepath.Join(dir, "p"), 0o777)
+	var made atomic.Int32
+	fs := fsxtest.Wrap(fsx.OS(), func(site fsx.Site, _, _ string) error {
+		if site == siteCreate && made.Add(1) == 5 {
+			os.Rename(filepath.Join(dir, "p"), filepath.Join(outside, "p"))
+		}
+		return nil
+	})
+	r := open(t, dir, Options{FS: fs, Each: inOrder})
+	var changes []tree.Change
+	for i := range 10 * reopenEvery {
+		changes = append(changes, tree.Change{Path: fmt.Sprintf("p/%03d", i), New: c.file("x")})
+	}
+	r.apply(c, changes...)
+	if items, _ := os.ReadDir(filepath.Join(outside, "p")); len(items) > reopenEvery {
+		t.Errorf("%d files were put outside of the root", len(items))
+	}
+	r.flush()
 	r.check()
 }

@@ -40,8 +40,8 @@ func (d *Disk) saveCache() error {
 		return nil
 	}
 	const next = cacheName + ".new"
-	d.private.Unlink(siteCacheDrop, next)
-	f, err := d.private.Create(siteCacheNew, next, 0o600)
+	d.private().Unlink(siteCacheDrop, next)
+	f, err := d.private().Create(siteCacheNew, next, 0o600)
 	if err != nil {
 		return fmt.Errorf("save stat cache: %w", err)
 	}
@@ -50,12 +50,12 @@ func (d *Disk) saveCache() error {
 	for part := range slices.Chunk(dirs, saveSlice) {
 		b = d.appendCache(b, part)
 		if _, err := f.Write(b); err != nil {
-			d.private.Unlink(siteCacheDrop, next)
+			d.private().Unlink(siteCacheDrop, next)
 			return fmt.Errorf("save stat cache: %w", err)
 		}
 		b = b[:0]
 	}
-	if err := d.private.Rename(siteCacheRename, next, d.private, cacheName, fsx.Replace); err != nil {
+	if err := d.private().Rename(siteCacheRename, next, d.private(), cacheName, fsx.Replace); err != nil {
 		return fmt.Errorf("save stat cache: %w", err)
 	}
 	return nil
@@ -99,7 +99,7 @@ type cached struct {
 
 // loadCache reads what saveCache wrote; anything odd is an empty cache.
 func (d *Disk) loadCache() cache {
-	f, err := d.private.Read(cacheName)
+	f, err := d.private().Read(cacheName)
 	if err != nil {
 		return nil
 	}

@@ -69,13 +69,12 @@ type Disk struct {
 	above   fsx.Dir // the directory that the root is in; may be nil
 	rootIno uint64
 	rootDev uint64
-	private fsx.Dir
-	stage   fsx.Dir
-	unlock  func() error
+	own     atomic.Pointer[own] // what it points to never changes
 	watch   watch.Source
 	started chan struct{}
 	out     queue
 	slots   slots
+	cleanBy time.Time // set by Close, when nobody else is at work
 	intents intents
 	settles chan replica.Settle
 	chores  chan struct{}
@@ -85,7 +84,10 @@ type Disk struct {
 
 	tokenMu  sync.Mutex
 	id       replica.ID  // guarded by tokenMu
+	gen      uint64      // guarded by tokenMu: the last that was recorded
 	cantGive atomic.Bool // new files can't be given to another owner
+
+	saidLinked atomic.Bool
 
 	sweeps sweeps   // owned by the watch loop
 	young  []string // owned by the watch loop: directories whose stats are to be proven
@@ -177,8 +179,9 @@ func (d *Disk) start(ctx context.Context, s replica.Start) (id replica.Identity,
 	if d.path, err = filepath.Abs(d.path); err != nil {
 		return id, fmt.Errorf("open %s: %w", d.path, err)
 	}
-	private := func() error { return d.openPrivate(ctx) }
-	for _, step := range []func() error{d.openRoot, private, d.openStage} {
+	d.boot = d.bootID()
+	folders := func() error { return d.openOwn(ctx) }
+	for _, step := range []func() error{d.openRoot, folders, d.probe} {
 		if err := step(); err != nil {
 			return id, err
 		}
@@ -186,7 +189,7 @@ func (d *Disk) start(ctx context.Context, s replica.Start) (id replica.Identity,
 	if id.ID, id.Gen, err = d.readToken(); err != nil {
 		return id, err
 	}
-	d.id = id.ID
+	d.id, d.gen = id.ID, id.Gen
 	if err := d.recoverSlots(); err != nil {
 		return id, err
 	}
@@ -223,20 +226,19 @@ func (d *Disk) giveBack() error {
 	d.mu.Unlock()
 	d.end()
 	d.loops.Wait()
+	d.cleanBy = d.opt.Clock.Now().Add(closeFor)
 	var errs []error
 	if d.watch != nil {
 		errs = append(errs, d.watch.Close(), d.cleanSlots(true), d.saveCache())
 	}
-	if d.intents.f != nil {
-		errs = append(errs, d.intents.f.Close())
-	}
-	for _, dir := range []fsx.Dir{d.stage, d.private, d.above, d.root} {
+	errs = append(errs, d.intents.close())
+	for _, dir := range []fsx.Dir{d.above, d.root} {
 		if dir != nil {
 			errs = append(errs, dir.Close())
 		}
 	}
-	if d.unlock != nil {
-		errs = append(errs, d.unlock())
+	if o := d.own.Load(); o != nil {
+		errs = append(errs, o.close())
 	}
 	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@
 //
 //	disk.go     the Disk: options, start, close
 //	private.go  our own folder, the lock, the stage folder; probe.go, token.go
+//	own.go      both of them while the disk runs; making them again
 //	index.go    what the root holds as far as is known, with stats; names.go
 //	loop.go     the pace: events, looks, flushes
 //	look.go     from a hint to what a path holds; commit.go: from there to a report
@@ -22,7 +23,8 @@
 //	apply.go    a batch: move.go, local.go, then put and remove; movedon.go
 //	stage.go    private files: owner.go, fill.go, receive.go
 //	put.go      one path: capture, verify.go, keep or put back; remove.go
-//	slots.go    captured files; strays.go: those that belong to no path
+//	slots.go    captured files; clean.go: their end
+//	strays.go   those that belong to no path
 //	intents.go  what slots are for; recover.go: after a crash
 //	settle.go   durability; chores.go: what nobody waits for; each.go
 //	send.go     giving out contents

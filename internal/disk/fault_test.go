@@ -98,17 +98,27 @@ func partOf(e, old *tree.Entry) bool {
 // onlyKnown fails if something is left in the stage folder of a disk that was
 // closed and had no stray.
 func (w *world) onlyKnown(st *steps) {
-	items, _ := os.ReadDir(filepath.Join(w.root, privateName, stageName))
-	for _, it := range items {
-		if !strings.HasPrefix(it.Name(), strayed) {
-			w.t.Errorf("left over in the stage folder: %s (%s)", it.Name(), st.where)
+	for _, name := range slotsIn(w.root) {
+		if !strings.HasPrefix(name, strayed) {
+			w.t.Errorf("left over in the stage folder: %s (%s)", name, st.where)
 		}
 	}
 }
 
+// slotsIn lists the stage folder of a root, without the intents.
+func slotsIn(root string) (names []string) {
+	items, _ := os.ReadDir(filepath.Join(root, privateName, stageName))
+	for _, it := range items {
+		if it.Name() != intentsName {
+			names = append(names, it.Name())
+		}
+	}
+	return names
+}
+
 // A12, B14, J1: a crash at every step, with and without a save of the user in
 // the middle. What a new process finds is settled: the path holds old or new,
-// and a save that was captured and not compared goes back.
+// and a save that was captured and not compared is there, or a stray.
 func TestCrashAtEveryStep(t *testing.T) {
 	for _, s := range scenarios {
 		n := countSteps(t, s)
@@ -164,7 +174,9 @@ func crash(t *testing.T, s scenario, action string, at int) {
 		t.Error("what the user wrote is lost")
 	case w.user == "" && !s.mayHold(now, old, fresh):
 		t.Error("the path holds neither the old nor the new")
-	case w.user == "" && len(again.strays) > 0:
+	case w.user == "" && len(again.strays) > 0 && !strings.Contains(st.where, " at slot."):
+		// What was left of a directory that was being cleaned is given out
+		// leaf by leaf; base knows all of it.
 		t.Errorf("%d strays", len(again.strays))
 	}
 	if b, err := os.ReadFile(filepath.Join(w.dir, "outside", "x")); string(b) != canary || err != nil {
@@ -186,7 +198,7 @@ func TestStraysOutliveSessions(t *testing.T) {
 		}
 	}
 	// Another boot: nothing may be concluded from the lack of an intent.
-	if err := os.WriteFile(filepath.Join(dir, privateName, intentsName), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, privateName, stageName, intentsName), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -210,7 +222,7 @@ func TestStraysOutliveSessions(t *testing.T) {
 		t.Fatal(slots, err)
 	}
 	r.d.Close()
-	if items, _ := os.ReadDir(filepath.Join(dir, privateName, stageName)); len(items) != 0 {
+	if items := slotsIn(dir); len(items) != 0 {
 		t.Errorf("left over: %v", items)
 	}
 }

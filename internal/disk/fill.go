@@ -43,7 +43,7 @@ func (s *staging) groups() [][]*job {
 
 // fillGroup reports whether it had to ask the source.
 func (s *staging) fillGroup(jobs []*job) (asked bool, err error) {
-	w := &filler{s: s, cur: &cursor{top: s.a.d.stage}, tops: &cursor{top: s.a.d.root}}
+	w := &filler{s: s, cur: &cursor{top: s.a.d.stage()}, tops: &cursor{top: s.a.d.root}}
 	defer w.close()
 	var wants []*job
 	for _, j := range jobs {

@@ -14,14 +14,25 @@ import (
 
 // The steps of intents.
 const (
+	siteIntentDrop  fsx.Site = "intent.drop"
 	siteIntentOpen  fsx.Site = "intent.open"
+	siteIntentPut   fsx.Site = "intent.put"
 	siteIntentClear fsx.Site = "intent.clear"
 )
 
-const intentsName = "intents"
+// The file is beside the slots that it speaks of, so that no session reads the
+// one without the other.
+const (
+	intentsName = "intents"
+	intentsNext = "intents.new"
+)
 
 // maxIntents bounds the file that is read after a crash.
 const maxIntents = 256 << 20
+
+// minIntents is the size from which on the file is made anew when most of it is
+// over: the intents of some ten thousand changes. Tests lower it.
+var minIntents int64 = 1 << 20
 
 // intent says what a slot is for, so that after a crash it can be told whether
 // what lies in it is ours, was superseded, or is the user's. Digests stand for
@@ -68,29 +79,45 @@ func (a *applier) intend(s *staging) error {
 // intents is the file of what slots are for.
 type intents struct {
 	mu    sync.Mutex
-	f     fsx.File // set by start, before anybody else has it
-	head  int64    // length of the record that names the boot
+	f     fsx.File // guarded by mu
+	head  int64    // guarded by mu: length of the record that names the boot
 	size  int64    // guarded by mu
+	most  int64    // guarded by mu: the size from which on it is made anew
 	users int      // guarded by mu: batches that may have slots nobody knows of yet
 	err   error    // guarded by mu: the file is not to be trusted any more
 }
 
-// start empties the file and names the machine's current boot in it.
-func (in *intents) start(d *Disk) error {
-	f, err := d.private.Update(siteIntentOpen, intentsName, 0o600)
+// renew puts a file in place that names the machine's current boot and says
+// what the live slots are for. Callers hold mu, or are alone.
+func (in *intents) renew(dir fsx.Dir, boot string, live []intent) error {
+	dir.Unlink(siteIntentDrop, intentsNext) // left over from a crash
+	f, err := dir.Create(siteIntentOpen, intentsNext, 0o600)
 	if err != nil {
-		return fmt.Errorf("open intents: %w", err)
+		return fmt.Errorf("make intents: %w", err)
 	}
-	in.f = f
-	if err := in.cutLocked(0); err != nil {
-		return fmt.Errorf("clear intents: %w", err)
+	b := appendIntent(nil, intent{path: boot})
+	head := len(b)
+	for _, x := range live {
+		b = appendIntent(b, x)
 	}
-	b := appendIntent(nil, intent{path: d.boot})
-	if _, err := f.Write(b); err != nil {
+	if _, err = f.Write(b); err == nil {
+		err = dir.Rename(siteIntentPut, intentsNext, dir, intentsName, fsx.Replace)
+	}
+	if err != nil {
+		f.Close()
 		return fmt.Errorf("write intents: %w", err)
 	}
-	in.head, in.size = int64(len(b)), int64(len(b))
+	in.close()
+	in.f, in.head, in.size, in.err = f, int64(head), int64(len(b)), nil
+	in.most = max(minIntents, 2*in.size)
 	return nil
+}
+
+func (in *intents) close() error {
+	if in.f == nil {
+		return nil
+	}
+	return in.f.Close()
 }
 
 // hold keeps the file from being cleared while a batch is at work.
@@ -133,15 +160,23 @@ func (in *intents) cutLocked(size int64) error {
 	return err
 }
 
-// clear empties the file when no slot is left that it speaks of, and no batch
-// is at work that may make one.
-func (in *intents) clear() error {
+// tidyIntents empties the file when no slot is left that it speaks of, and
+// makes it anew when it has grown too large. Not while a batch is at work that
+// may have a slot nobody knows of.
+func (d *Disk) tidyIntents() error {
+	in := &d.intents
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.users > 0 || in.err != nil || in.size == in.head {
+	live := d.slots.intents()
+	switch {
+	case in.users > 0 || in.err != nil || in.size == in.head:
 		return nil
+	case len(live) == 0:
+		return in.cutLocked(in.head)
+	case in.size > in.most:
+		return in.renew(d.stage(), d.boot, live)
 	}
-	return in.cutLocked(in.head)
+	return nil
 }
 
 func appendIntent(b []byte, in intent) []byte {
@@ -162,12 +197,12 @@ func readIntent(p []byte) (in intent, err error) {
 	return in, r.End()
 }
 
-// readIntents returns the intents on disk, by slot. The one without a slot
+// readIntents returns the intents in a folder, by slot. The one without a slot
 // names the boot of the machine that they are of: while it is the same one, and
 // the file is whole, no intent can have been lost.
-func (d *Disk) readIntents() (all map[string]intent, whole bool, err error) {
+func (d *Disk) readIntents(dir fsx.Dir) (all map[string]intent, whole bool, err error) {
 	all = make(map[string]intent)
-	f, err := d.private.Read(intentsName)
+	f, err := dir.Read(intentsName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, false, nil
 	}

@@ -11,7 +11,12 @@ const siteMove fsx.Site = "move.rename"
 
 // move makes a removal and a creation of the same thing one rename. It loses
 // nothing whatever it meets: what is in a directory, known or not, goes along.
+// Both names are the user's, so it takes a file system that needs no steps for
+// it, which is one that can exchange.
 func (a *applier) move() {
+	if a.d.facts.Apply != "exchange" {
+		return
+	}
 	gone := make(map[tree.Digest][]int)
 	for i, c := range a.changes {
 		if !a.done[i] && c.New == nil && movable(c.Old) {

@@ -31,10 +31,25 @@ func likeAt(dir fsx.Dir, name string, c tree.Change) like {
 
 // give gives a staged name away, where it is not its owner's already.
 func (d *Disk) give(dir fsx.Dir, name string, l like) {
-	if d.mine(l) || d.cantGive.Load() {
-		return
+	d.chown(l, func(uid, gid uint32) error { return dir.Chown(siteStageOwner, name, uid, gid) })
+}
+
+// chown gives something to its owner, or else to the group: a file without
+// rights for others would be out of reach for whoever shares it. It reports
+// whether it did something.
+func (d *Disk) chown(l like, call func(uid, gid uint32) error) bool {
+	const same = ^uint32(0)
+	if d.mine(l) {
+		return false
 	}
-	d.sayOwner(dir.Chown(siteStageOwner, name, l.uid, l.gid))
+	if !d.cantGive.Load() {
+		err := call(l.uid, l.gid)
+		d.sayOwner(err)
+		if err == nil {
+			return true
+		}
+	}
+	return l.gid != d.gid && call(same, l.gid) == nil
 }
 
 // mine says whether what we make belongs to the right one from the beginning.
@@ -42,11 +57,7 @@ func (d *Disk) mine(l like) bool { return !l.known || l.uid == d.uid && l.gid ==
 
 // finish gives a staged file its owner and mode, and returns its stat.
 func (d *Disk) finish(f fsx.File, l like) (fsx.Stat, error) {
-	changed := false
-	if !d.mine(l) && !d.cantGive.Load() {
-		d.sayOwner(f.Chown(siteStageOwner, l.uid, l.gid))
-		changed = true
-	}
+	changed := d.chown(l, func(uid, gid uint32) error { return f.Chown(siteStageOwner, uid, gid) })
 	st, err := f.Stat()
 	if err == nil && l.mode != 0 && st.Mode != l.mode {
 		if err = f.Chmod(siteStageMode, l.mode); err == nil {

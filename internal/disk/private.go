@@ -86,27 +86,32 @@ func makeDir(dir fsx.Dir, name string, perm fs.FileMode, site fsx.Site) (fsx.Dir
 
 // openPrivate opens our folder and takes the lock. Nobody else is at work on
 // the root from then on.
-func (d *Disk) openPrivate(ctx context.Context) error {
+func (d *Disk) openPrivate(ctx context.Context) (*own, error) {
 	err := d.root.Mkdir(sitePrivate, privateName, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		reason, _ := explain(err)
-		return rootError(fmt.Sprintf("can't write to %s: %s", d.path, reason),
+		return nil, rootError(fmt.Sprintf("can't write to %s: %s", d.path, reason),
 			"give the user that twosync runs as there the right to write to it")
 	}
-	d.private, err = d.root.Open(privateName)
+	dir, err := d.root.Open(privateName)
 	switch {
 	case errors.Is(err, fsx.ErrNotDir), errors.Is(err, fsx.ErrIsLink):
-		return rootError(fmt.Sprintf("%s in %s is not twosync's folder", privateName, d.path),
+		return nil, rootError(fmt.Sprintf("%s in %s is not twosync's folder", privateName, d.path),
 			"that one name is reserved: rename it, then start again")
 	case err != nil:
 		reason, remedy := explain(err)
-		return rootError(fmt.Sprintf("can't open %s in %s: %s", privateName, d.path, reason), remedy)
+		return nil, rootError(fmt.Sprintf("can't open %s in %s: %s", privateName, d.path, reason), remedy)
 	}
-	if err := d.lock(ctx); err != nil {
-		return err
+	o := &own{private: dir}
+	if err := d.lock(ctx, o); err != nil {
+		o.close()
+		return nil, err
 	}
-	d.boot = d.bootID()
-	return d.writeGitignore()
+	if err := writeGitignore(dir); err != nil {
+		o.close()
+		return nil, fmt.Errorf("write %s/.gitignore: %w", privateName, err)
+	}
+	return o, nil
 }
 
 // lockPoll is how often a lock is tried for that somebody has.
@@ -116,14 +121,14 @@ const lockPoll = 50 * time.Millisecond
 const maxHolder = 256
 
 // lock takes the lock, and waits for one that ends with its session.
-func (d *Disk) lock(ctx context.Context) (err error) {
+func (d *Disk) lock(ctx context.Context, o *own) (err error) {
 	until := d.opt.Clock.Now().Add(d.opt.LockWait)
 	for {
-		if d.unlock, err = d.private.Lock(siteLock, lockName); !errors.Is(err, fsx.ErrBusy) {
+		if o.unlock, err = o.private.Lock(siteLock, lockName); !errors.Is(err, fsx.ErrBusy) {
 			break
 		}
 		if !d.opt.Clock.Now().Before(until) {
-			return rootError("another session is at work on "+d.path+d.holder(), "end it first, or wait until it has ended")
+			return rootError("another session is at work on "+d.path+holder(o.private), "end it first, or wait until it has ended")
 		}
 		if err := pause(ctx, lockPoll); err != nil {
 			return err
@@ -132,7 +137,13 @@ func (d *Disk) lock(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", d.path, err)
 	}
-	return d.signLock()
+	if err := signLock(o.private, d.signature()); err != nil {
+		return fmt.Errorf("sign the lock on %s: %w", d.path, err)
+	}
+	if o.self, err = o.private.Self(); err == nil {
+		o.locked, err = o.private.Stat(lockName)
+	}
+	return err
 }
 
 func pause(ctx context.Context, t time.Duration) error {
@@ -147,8 +158,8 @@ func pause(ctx context.Context, t time.Duration) error {
 }
 
 // holder says who has the lock, as far as they said.
-func (d *Disk) holder() string {
-	f, err := d.private.Read(lockName)
+func holder(private fsx.Dir) string {
+	f, err := private.Read(lockName)
 	if err != nil {
 		return ""
 	}
@@ -163,24 +174,24 @@ func (d *Disk) holder() string {
 // Shared says whether somebody else has signed the lock that we have: then the
 // root is another one's too, through a mount that locks do not cross.
 func (d *Disk) Shared() bool {
-	who := d.holder()
+	who := holder(d.private())
 	return who != "" && who != ": "+d.signature()
 }
 
 func (d *Disk) signature() string { return d.opt.Holder[:min(len(d.opt.Holder), maxHolder)] }
 
 // signLock writes into the lock who has it.
-func (d *Disk) signLock() error {
-	f, err := d.private.Update(siteLock, lockName, 0o600)
+func signLock(private fsx.Dir, holder string) error {
+	f, err := private.Update(siteLock, lockName, 0o600)
 	if err != nil {
-		return fmt.Errorf("sign the lock on %s: %w", d.path, err)
+		return err
 	}
 	defer f.Close()
 	if err := f.Truncate(siteLock, 0); err != nil {
-		return fmt.Errorf("sign the lock on %s: %w", d.path, err)
+		return err
 	}
-	if _, err := io.WriteString(f, d.signature()); err != nil && !errors.Is(err, fsx.ErrNoSpace) {
-		return fmt.Errorf("sign the lock on %s: %w", d.path, err)
+	if _, err := io.WriteString(f, holder); !errors.Is(err, fsx.ErrNoSpace) {
+		return err
 	}
 	return nil
 }
@@ -204,13 +215,16 @@ func (d *Disk) bootID() string {
 	return strings.TrimSpace(string(b))
 }
 
-func (d *Disk) writeGitignore() error {
-	f, err := d.private.Create(siteGitignore, ".gitignore", 0o644)
-	if errors.Is(err, fs.ErrExist) {
+// writeGitignore makes git ignore our folder. One that is empty was left by a
+// crash.
+func writeGitignore(private fsx.Dir) error {
+	const name = ".gitignore"
+	if st, err := private.Stat(name); err == nil && st.Size > 0 {
 		return nil
 	}
+	f, err := private.Update(siteGitignore, name, 0o644)
 	if err != nil {
-		return fmt.Errorf("write %s/.gitignore: %w", privateName, err)
+		return err
 	}
 	defer f.Close()
 	_, err = io.WriteString(f, "*\n")
@@ -220,25 +234,34 @@ func (d *Disk) writeGitignore() error {
 // openStage finds the folder for files that are being built: outside the root
 // if a rename from there into the root works, so that watchers on the root see
 // nothing of it; otherwise in our folder.
-func (d *Disk) openStage() (err error) {
+func (d *Disk) openStage(o *own) (err error) {
 	if d.opt.Stage != "" {
-		d.stage = d.outerStage()
+		o.stage = d.outerStage(o.private)
 	}
-	if d.stage == nil {
-		if d.stage, err = makeDir(d.private, stageName, 0o700, siteStageFolder); err != nil {
-			return fmt.Errorf("open %s/%s: %w", privateName, stageName, err)
-		}
+	if o.stage == nil {
+		err = o.openInner()
 	}
-	return d.probe()
+	return err
+}
+
+// openInner makes the stage folder in our own.
+func (o *own) openInner() (err error) {
+	if o.stage, err = makeDir(o.private, stageName, 0o700, siteStageFolder); err == nil {
+		o.inner, err = o.stage.Self()
+	}
+	if err != nil {
+		return fmt.Errorf("open %s/%s: %w", privateName, stageName, err)
+	}
+	return nil
 }
 
 // outerStage returns the folder outside the root; nil where that is no use.
-func (d *Disk) outerStage() fsx.Dir {
+func (d *Disk) outerStage(private fsx.Dir) fsx.Dir {
 	dir, err := d.makeDirs(d.opt.Stage, 0o700, siteStageFolder)
 	if err != nil {
 		return nil
 	}
-	if err := probeRename(dir, d.private); err != nil {
+	if err := probeRename(dir, private); err != nil {
 		dir.Close()
 		return nil
 	}

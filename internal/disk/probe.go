@@ -29,13 +29,18 @@ func (d *Disk) probe() error {
 	d.uid, d.gid = plain.UID, plain.GID
 	d.facts.NoExec = exec.Mode&0o100 == 0 || plain.Mode&0o100 != 0
 	d.facts.Apply = "exchange"
-	if err := d.stage.Rename(siteProbe, probeExec, d.stage, probeSecond, fsx.Exchange); err != nil {
+	if err := d.stage().Rename(siteProbe, probeExec, d.stage(), probeSecond, fsx.Exchange); err != nil {
 		d.facts.Apply = "rename"
+		d.stage().Unlink(siteProbe, probeExec)
+		if err := d.stage().Rename(siteProbe, probeSecond, d.stage(), probeExec, fsx.NoReplace); err != nil {
+			return rootError("nothing can be put into "+d.path+" without the risk of replacing a file unseen: "+err.Error(),
+				"name a directory on another file system")
+		}
 	}
-	_, err = d.stage.Stat(probeCase)
+	_, err = d.stage().Stat(probeCase)
 	d.facts.FoldsCase = err == nil
 	if _, err := d.probeFile(probeNFC, 0o600); err == nil {
-		_, err = d.stage.Stat(probeNFD)
+		_, err = d.stage().Stat(probeNFD)
 		d.facts.FoldsNFC = err == nil
 	}
 	d.facts.Durable = "syncfs"
@@ -44,14 +49,14 @@ func (d *Disk) probe() error {
 		d.facts.Durable = "fsync"
 	}
 	for _, name := range []string{probeExec, probeSecond, probeNFC} {
-		d.stage.Unlink(siteProbe, name)
+		d.stage().Unlink(siteProbe, name)
 	}
 	return nil
 }
 
 func (d *Disk) probeFile(name string, perm fs.FileMode) (fsx.Stat, error) {
-	d.stage.Unlink(siteProbe, name)
-	f, err := d.stage.Create(siteProbe, name, perm)
+	d.stage().Unlink(siteProbe, name)
+	f, err := d.stage().Create(siteProbe, name, perm)
 	if err != nil {
 		return fsx.Stat{}, err
 	}

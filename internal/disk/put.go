@@ -19,12 +19,22 @@ const (
 	siteChmod    fsx.Site = "put.chmod"
 )
 
-const lostRace = "a save that lost a race"
+const (
+	lostRace = "a save that lost a race"
+	// ours is why something rests that we had put in place for a moment.
+	ours = "put back"
+)
+
+// reopenEvery is after how many changes the way to a directory is gone again: a
+// directory that is held open is followed wherever the user moves it, also out
+// of the root.
+const reopenEvery = 32
 
 // putter makes changes whose contents are staged, one path at a time.
 type putter struct {
-	d   *Disk
-	cur *cursor // below the root
+	d    *Disk
+	cur  *cursor // below the root
+	done int     // changes since the beginning
 }
 
 // place is where a change is made.
@@ -55,6 +65,9 @@ func (p *putter) put(c tree.Change, m *staged) replica.Result {
 	case !tree.Same(at.was.entry, c.Old):
 		return d.movedOn(c, changedMeanwhile)
 	}
+	if p.done++; p.done%reopenEvery == 0 {
+		p.cur.close()
+	}
 	parent, name := tree.Split(c.Path)
 	dir, err := p.cur.at(parent)
 	if err != nil {
@@ -70,7 +83,7 @@ func (p *putter) put(c tree.Change, m *staged) replica.Result {
 		return p.remove(at, m.name)
 	case c.Old == nil:
 		return p.create(at, m)
-	case chmodOnly(c):
+	case chmodOnly(c) && m.name == "":
 		return p.chmod(at)
 	}
 	return p.replace(at, m)
@@ -80,7 +93,7 @@ var errRootGone = errors.New("the root is gone")
 
 // create puts something where nothing is.
 func (p *putter) create(at place, m *staged) replica.Result {
-	err := p.d.stage.Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
+	err := p.d.stage().Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
 	if err != nil && !made(at.dir, at.name, m, err) {
 		return p.notPut(at, err)
 	}
@@ -151,22 +164,32 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 		return p.replaceByParts(at, m)
 	}
 	at.was.meta.trust = p.trustBefore(at)
-	err := at.dir.Rename(siteExchange, at.name, d.stage, m.name, fsx.Exchange)
+	err := at.dir.Rename(siteExchange, at.name, d.stage(), m.name, fsx.Exchange)
 	switch {
 	case errors.Is(err, fsx.ErrUnsupported), errors.Is(err, fsx.ErrCrossDevice):
 		return p.replaceByParts(at, m)
 	case err != nil && !made(at.dir, at.name, m, err):
 		return p.notPut(at, err)
 	}
-	f, st, ok := d.holds(at.c.Path, d.stage, m.name, at.c.Old, at.was.meta)
+	f, st, ok := d.holds(at.c.Path, d.stage(), m.name, at.c.Old, at.was.meta)
 	if !ok {
 		return p.putBack(at, m)
 	}
 	if at.c.Old.IsDir() {
 		d.watch.Remove(at.c.Path)
+	} else if st.Nlink > 1 {
+		d.sayLinked(at.c.Path)
 	}
 	d.slots.add(slot{name: m.name, path: at.c.Path, entry: at.c.Old, stats: f.stats, st: st, why: "replaced"}, d.opt.Clock.Now())
 	return p.inPlace(at, m)
+}
+
+// sayLinked says once that a file with several names is one of its own now.
+func (d *Disk) sayLinked(path string) {
+	if !d.saidLinked.Swap(true) {
+		d.report(replica.Report{Notice: &replica.Notice{Level: replica.Info,
+			Text: path + " was a hard link; it is a file of its own now, as are others that are replaced"}})
+	}
 }
 
 // putBack undoes an exchange that captured something else than was expected:
@@ -175,23 +198,27 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 // at the path, and the older one becomes a stray.
 func (p *putter) putBack(at place, m *staged) replica.Result {
 	d := p.d
-	if err := at.dir.Rename(sitePutBack, at.name, d.stage, m.name, fsx.Exchange); err != nil {
+	if err := at.dir.Rename(sitePutBack, at.name, d.stage(), m.name, fsx.Exchange); err != nil {
 		p.giveBack(at, m.name)
 		m.name = ""
 		return d.movedOn(at.c, changedMeanwhile)
 	}
-	if _, _, ours := d.holds(at.c.Path, d.stage, m.name, at.c.New, metaOf(m.st, placed)); !ours {
-		at.dir.Rename(siteNewest, at.name, d.stage, m.name, fsx.Exchange) // where it fails, both are kept all the same
+	f, st, mine := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed))
+	if mine {
+		// It rests, because somebody may have opened it while it was there.
+		d.slots.add(slot{name: m.name, path: at.c.Path, entry: at.c.New, stats: f.stats, st: st, why: ours}, d.opt.Clock.Now())
+	} else {
+		at.dir.Rename(siteNewest, at.name, d.stage(), m.name, fsx.Exchange) // where it fails, both are kept all the same
 		d.stray(m.name, at.c.Path, lostRace)
-		m.name = ""
 	}
-	return d.movedOn(at.c, changedMeanwhile) // what is ours is dropped with the staging
+	m.name = ""
+	return d.movedOn(at.c, changedMeanwhile)
 }
 
 // giveBack returns what was captured to its path, if nobody has put something
 // there; else it is a stray.
 func (p *putter) giveBack(at place, slot string) bool {
-	if err := p.d.stage.Rename(sitePutBack, slot, at.dir, at.name, fsx.NoReplace); err != nil {
+	if err := p.d.stage().Rename(sitePutBack, slot, at.dir, at.name, fsx.NoReplace); err != nil {
 		p.d.stray(slot, at.c.Path, lostRace)
 		return false
 	}
@@ -228,13 +255,17 @@ func (p *putter) fillGap(at place, m *staged, old slot, r replica.Result) replic
 	if r.Status != replica.Applied {
 		return r
 	}
-	err := p.d.stage.Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
+	err := p.d.stage().Rename(siteCreate, m.name, at.dir, at.name, fsx.NoReplace)
 	if err != nil && !made(at.dir, at.name, m, err) {
 		if p.giveBack(at, old.name) {
 			p.d.applied(tree.Change{Path: at.c.Path, New: at.c.Old}, at.was)
 		}
 		return p.notPut(at, err)
 	}
+	// From now on the gap is closed: whoever makes a new one means it. An intent
+	// that can't be written leaves the slot as it is: after a crash, and only if
+	// the path is empty then, the old one returns.
+	p.d.intents.write([]intent{intentOf(old.name, tree.Change{Path: at.c.Path, Old: at.c.Old})})
 	p.d.slots.add(old, p.d.opt.Clock.Now())
 	return p.inPlace(at, m)
 }
@@ -242,10 +273,11 @@ func (p *putter) fillGap(at place, m *staged, old slot, r replica.Result) replic
 // chmod sets or clears the exec bit; no content moves.
 func (p *putter) chmod(at place) replica.Result {
 	st, err := at.dir.Stat(at.name)
-	if err != nil || !at.was.meta.matches(st) || st.Size != at.c.Old.Size {
+	differ := at.c.Old.Exec != at.c.New.Exec
+	if err != nil || !at.was.meta.matches(st) || st.Size != at.c.Old.Size || differ && st.Nlink > 1 {
 		return p.d.movedOn(at.c, changedMeanwhile)
 	}
-	if at.c.Old.Exec != at.c.New.Exec {
+	if differ {
 		if err := at.dir.Chmod(siteChmod, at.name, withExec(st.Mode, at.c.New.Exec)); err != nil {
 			return p.d.held(at.c, err)
 		}

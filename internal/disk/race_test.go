@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "16")
 	verifyRead = 1 << 20
+	minIntents = 4 << 10
 	os.Exit(m.Run())
 }
 
@@ -423,10 +424,70 @@ func TestLateWriteIsAStray(t *testing.T) {
 	if got := r.send(replica.Want{Slot: rep.Stray.Slot, Size: 4}); got != "late" {
 		t.Errorf("sent %q", got)
 	}
+	// Whoever has it open writes once more before it is released.
+	held.WriteAt([]byte("last"), 0)
 	if err := r.d.Release(r.ctx, []string{rep.Stray.Slot, "unknown"}); err != nil {
 		t.Fatal(err)
 	}
-	if items, _ := os.ReadDir(dir + "/.twosync/stage"); len(items) != 0 {
+	clock.advance(slotRest + time.Second)
+	r.d.watch.Wake()
+	rep = r.until(func(rep replica.Report) bool { return rep.Stray != nil })
+	if rep.Stray.Path != "f" || rep.Stray.Entry.Digest != tree.DigestOf([]byte("last")) {
+		t.Errorf("stray %+v", rep.Stray)
+	}
+	if err := r.d.Release(r.ctx, []string{rep.Stray.Slot}); err != nil {
+		t.Fatal(err)
+	}
+	if items := slotsIn(dir); len(items) != 0 {
+		t.Errorf("left over: %v", items)
+	}
+}
+
+// A6: what was put in place for a moment, until the user's save went back, may
+// have been opened in that moment.
+func TestPutBackRests(t *testing.T) {
+	c := contents{}
+	dir := t.TempDir()
+	old, fresh := c.file("old"), c.file("new")
+	c.put(t, dir+"/f", old)
+	clock := newClock()
+	var held *os.File
+	h := fsxtest.Hooks{
+		Before: func(site fsx.Site, _, _ string) error {
+			if site == siteExchange {
+				os.WriteFile(dir+"/f", []byte("user"), 0o666)
+			}
+			return nil
+		},
+		After: func(site fsx.Site, _, _ string) (err error) {
+			if site == siteExchange {
+				held, err = os.OpenFile(dir+"/f", os.O_WRONLY|os.O_APPEND, 0)
+			}
+			return err
+		},
+	}
+	displaced := func(_ fsx.Dir, _, path string, _ *tree.Entry, why string) error {
+		t.Errorf("%s is handed over: %s", path, why)
+		return nil
+	}
+	r := open(t, dir, Options{FS: h.Wrap(fsx.OS()), Clock: clock, Displaced: displaced})
+	for _, late := range []string{"", "+late"} {
+		if got := r.apply(c, tree.Change{Path: "f", Old: old, New: fresh})["f"]; got.Status != replica.MovedOn || r.read("f") != "user" {
+			t.Fatalf("%+v, and f holds %q", got, r.read("f"))
+		}
+		held.WriteString(late)
+		held.Close()
+		clock.advance(slotRest + time.Second)
+		if err := r.d.cleanSlots(false); err != nil {
+			t.Fatal(err)
+		}
+		c.put(t, dir+"/f", old)
+		r.flush()
+	}
+	if !r.strays[tree.DigestOf([]byte("new+late"))] || len(r.strays) != 1 {
+		t.Errorf("strays: %v", r.strays)
+	}
+	if items := slotsIn(dir); len(items) != 1 {
 		t.Errorf("left over: %v", items)
 	}
 }
@@ -473,4 +534,72 @@ func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ahead += d
+}
+
+// onlyOurs is a file system without renames that refuse or exchange. What it
+// does in steps may only be done to a name that nobody else uses.
+type onlyOurs struct {
+	noExchange
+	t *testing.T
+}
+
+type onlyOursDir struct {
+	fsx.Dir
+	t *testing.T
+}
+
+func (f onlyOurs) OpenRoot(path string) (fsx.Dir, error) {
+	d, err := f.FS.OpenRoot(path)
+	return onlyOursDir{d, f.t}, err
+}
+func (f onlyOurs) Granularity(d fsx.Dir) int64 { return f.FS.Granularity(d.(onlyOursDir).Dir) }
+func (f onlyOurs) Magic(d fsx.Dir) string      { return f.FS.Magic(d.(onlyOursDir).Dir) }
+
+func (d onlyOursDir) Open(name string) (fsx.Dir, error) {
+	sub, err := d.Dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return onlyOursDir{sub, d.t}, nil
+}
+
+func (d onlyOursDir) Rename(s fsx.Site, name string, to fsx.Dir, toName string, how fsx.How) error {
+	if how == fsx.Exchange {
+		return fsx.ErrUnsupported
+	}
+	private := len(name) > 20 && strings.Contains(builtHere+takenAway+strayed, name[:1])
+	if how == fsx.NoReplace && !private && s != siteProbe {
+		d.t.Errorf("%s would link %s and then unlink it", s, name)
+	}
+	return d.Dir.Rename(s, name, to.(onlyOursDir).Dir, toName, how)
+}
+
+// Where a rename that refuses takes two steps, the user's save between them
+// must not be what the second one takes away.
+func TestStepsAreOnOurNames(t *testing.T) {
+	for _, s := range scenarios {
+		all := shapes(contents{})
+		w := newWorld(t, all[s.from])
+		r := open(t, w.root, Options{FS: onlyOurs{noExchange{fsx.OS(), false}, t}})
+		r.applyAll(w.c, tree.Change{Path: "p/x", Old: all[s.from], New: all[s.to]})
+		if now := all[s.to]; now != nil {
+			r.applyAll(w.c, tree.Change{Path: "p/x", Old: now}, tree.Change{Path: "p/y", New: now})
+		}
+		r.flush()
+		r.check()
+	}
+}
+
+// A file system on which nothing can be put safely is refused before anything
+// is taken away.
+func TestNoSafePut(t *testing.T) {
+	fs := fsxtest.Wrap(noExchange{fsx.OS(), false}, func(site fsx.Site, op, name string) error {
+		if op == "rename" && name == probeSecond {
+			return fsx.ErrUnsupported
+		}
+		return nil
+	})
+	if err := startError(t, t.TempDir(), Options{FS: fs}); !strings.Contains(err.Msg, "without the risk") {
+		t.Error(err.Msg)
+	}
 }

@@ -31,17 +31,19 @@ func (p *putter) rest(s slot, r replica.Result) replica.Result {
 }
 
 // capture takes what is at the path into a slot, and returns it to its path if
-// it is not what was expected. whole is false for a directory that is where it
-// was, and has to be dealt with leaf by leaf.
+// it is not what was expected. The slot's name is ours and free, so the rename
+// need not refuse to replace: in steps it could lose a save under the user's
+// name. whole is false for a directory that is where it was, and has to be
+// dealt with leaf by leaf.
 func (p *putter) capture(at place, name string) (_ slot, _ replica.Result, whole bool) {
 	d := p.d
 	at.was.meta.trust = p.trustBefore(at)
 	isDir := at.c.Old.IsDir()
-	err := at.dir.Rename(siteCapture, at.name, d.stage, name, fsx.NoReplace)
+	err := at.dir.Rename(siteCapture, at.name, d.stage(), name, fsx.Replace)
 	if err != nil && !d.taken(name, err) {
 		return slot{}, p.notPut(at, err), !isDir
 	}
-	f, st, ok := d.holds(at.c.Path, d.stage, name, at.c.Old, at.was.meta)
+	f, st, ok := d.holds(at.c.Path, d.stage(), name, at.c.Old, at.was.meta)
 	if !ok {
 		back := p.giveBack(at, name)
 		return slot{}, d.movedOn(at.c, changedMeanwhile), !isDir || !back
@@ -58,7 +60,7 @@ func (d *Disk) taken(name string, err error) bool {
 	if expected(err) {
 		return false
 	}
-	_, serr := d.stage.Stat(name)
+	_, serr := d.stage().Stat(name)
 	return serr == nil
 }
 

@@ -35,6 +35,9 @@ func (d *Disk) Settle(ctx context.Context, s replica.Settle) error {
 // makeDurable syncs what the paths hold, also what a user wrote there, and
 // then records the generation.
 func (d *Disk) makeDurable(s replica.Settle) error {
+	if err := d.checkOwn(); err != nil {
+		return err
+	}
 	if err := d.syncPaths(s.Paths); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ package disk
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/twosync/twosync/internal/fsx"
@@ -91,7 +90,7 @@ func TestDisplaced(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if items, _ := os.ReadDir(dir + "/.twosync/stage"); len(items) != 0 {
+	if items := slotsIn(dir); len(items) != 0 {
 		t.Errorf("left over: %v", items)
 	}
 }

@@ -2,20 +2,14 @@ package disk
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
-)
-
-// The steps of what happens to captured files.
-const (
-	siteSlotDrop  fsx.Site = "slot.drop"
-	siteSlotRmdir fsx.Site = "slot.rmdir"
-	siteSlotUp    fsx.Site = "slot.up"
 )
 
 const (
@@ -26,18 +20,20 @@ const (
 	// looked at early.
 	maxSlots     = 20_000
 	maxSlotBytes = 1 << 30
-	// slotSlice is how many are seen to before anything else has a turn.
-	slotSlice = 256
+	// slotRetry is how long nothing is looked at early after a slot could not be
+	// ended.
+	slotRetry = 10 * time.Second
 )
 
 // slots are the captured files, and the names of private files.
 type slots struct {
 	mu     sync.Mutex
-	list   []slot                 // guarded by mu: in the order of due
-	bytes  int64                  // guarded by mu: of the list
-	strays map[string]*tree.Entry // guarded by mu: by slot name
-	seq    uint64                 // guarded by mu
-	prefix string                 // of this process's names
+	list   []slot                    // guarded by mu: in the order of due
+	bytes  int64                     // guarded by mu: of the list
+	strays map[string]*replica.Stray // guarded by mu: by slot name
+	retry  time.Time                 // guarded by mu: nothing is looked at early before
+	seq    uint64                    // guarded by mu
+	prefix string                    // of this process's names
 }
 
 // slot is one captured file or directory.
@@ -47,7 +43,7 @@ type slot struct {
 	entry *tree.Entry
 	stats *stats   // of a directory, when it was captured
 	st    fsx.Stat // the same of a file
-	why   string   // "replaced" or "deleted"
+	why   string   // "replaced", "deleted", or ours
 	due   time.Time
 }
 
@@ -79,6 +75,26 @@ func (s *slots) add(x slot, now time.Time) {
 	s.bytes += x.entry.Bytes()
 }
 
+// again lets slots rest that could not be ended.
+func (s *slots) again(failed []slot, now time.Time) {
+	for _, x := range failed {
+		s.add(x, now)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(failed) > 0 {
+		s.retry = now.Add(slotRetry)
+	}
+}
+
+// first puts back a slot whose end was begun.
+func (s *slots) first(x slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.Insert(s.list, 0, x)
+	s.bytes += x.entry.Bytes()
+}
+
 // next returns when the oldest slot is due.
 func (s *slots) next() (time.Time, bool) {
 	s.mu.Lock()
@@ -86,8 +102,8 @@ func (s *slots) next() (time.Time, bool) {
 	switch {
 	case len(s.list) == 0:
 		return time.Time{}, false
-	case s.full():
-		return time.Time{}, true
+	case s.full() && s.retry.Before(s.list[0].due):
+		return s.retry, true
 	}
 	return s.list[0].due, true
 }
@@ -98,7 +114,8 @@ func (s *slots) full() bool { return len(s.list) > maxSlots || s.bytes > maxSlot
 func (s *slots) take(now time.Time, all bool) (slot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.list) == 0 || !all && !s.full() && now.Before(s.list[0].due) {
+	early := all || s.full() && !now.Before(s.retry)
+	if len(s.list) == 0 || !early && now.Before(s.list[0].due) {
 		return slot{}, false
 	}
 	x := s.list[0]
@@ -110,139 +127,23 @@ func (s *slots) take(now time.Time, all bool) (slot, bool) {
 	return x, true
 }
 
-// idle says whether nothing rests.
-func (s *slots) idle() bool {
+// intents says what the slots that rest are for.
+func (s *slots) intents() []intent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.list) == 0
+	var all []intent
+	for _, x := range s.list {
+		all = append(all, x.intent())
+	}
+	return all
 }
 
-// cleanSlots looks once more at the captured files whose rest is over, and
-// hands them over or drops them. One that can't be ended rests again, and its
-// intent stays with it: after a crash, a slot that no intent speaks of is taken
-// for a file that was being built.
-func (d *Disk) cleanSlots(all bool) error {
-	var errs []error
-	var failed []slot
-	n := 0
-	for ; all || n < slotSlice; n++ {
-		s, ok := d.slots.take(d.opt.Clock.Now(), all)
-		if !ok {
-			break
-		}
-		if err := d.cleanSlot(s); err != nil {
-			errs, failed = append(errs, err), append(failed, s)
-		}
+// intent says what a slot is for that rests. What replaced its content does not
+// matter any more, only that something did.
+func (x slot) intent() intent {
+	in := intentOf(x.name, tree.Change{Path: x.path, Old: x.entry})
+	if x.name[:1] == builtHere {
+		in.to.kind = x.entry.Kind
 	}
-	for _, s := range failed {
-		d.slots.add(s, d.opt.Clock.Now())
-	}
-	if n == 0 {
-		return nil
-	}
-	if d.opt.DisplacedDone != nil {
-		errs = append(errs, d.opt.DisplacedDone())
-	}
-	if d.slots.idle() {
-		errs = append(errs, d.intents.clear())
-	}
-	return errors.Join(errs...)
-}
-
-func (d *Disk) cleanSlot(s slot) error {
-	if s.entry.IsDir() {
-		return d.cleanDir(d.stage, s.name, s.path, s.entry, s.stats, s.why)
-	}
-	return d.cleanFile(s)
-}
-
-// cleanFile ends a captured file. Bytes that were written to it after it was
-// captured are somebody's, and nowhere else.
-func (d *Disk) cleanFile(s slot) error {
-	st, err := d.stage.Stat(s.name)
-	if err != nil {
-		return nil // somebody emptied our folder; nothing is left to save
-	}
-	if s.st.Ino != 0 && !unwritten(st, s.st) {
-		if e := d.readCaptured(d.stage, s.name); e == nil || !tree.SameContent(e, s.entry) {
-			d.stray(s.name, s.path, "written after it was "+s.why)
-			return nil
-		}
-	}
-	return d.endLeaf(d.stage, s.name, s.path, s.entry, s.why)
-}
-
-// unwritten says whether nobody wrote to a captured file since.
-func unwritten(st, was fsx.Stat) bool {
-	return st.Kind == was.Kind && st.Ino == was.Ino && st.Size == was.Size && st.Mtime == was.Mtime
-}
-
-// endLeaf hands over or drops a file or link that was superseded.
-func (d *Disk) endLeaf(dir fsx.Dir, name, path string, e *tree.Entry, why string) error {
-	if d.opt.Displaced != nil {
-		return d.opt.Displaced(dir, name, path, e, why)
-	}
-	return dir.Unlink(siteSlotDrop, name)
-}
-
-// cleanDir ends a captured directory, leaf by leaf. One that can't be ended
-// stays, and is settled at the next start.
-func (d *Disk) cleanDir(parent fsx.Dir, name, path string, e *tree.Entry, st *stats, why string) error {
-	dir, err := parent.Open(name)
-	if err != nil {
-		return nil
-	}
-	defer dir.Close()
-	items, err := dir.List()
-	if err != nil {
-		return err
-	}
-	for _, it := range items {
-		sub, was := tree.Join(path, it.Name), e.Child(it.Name)
-		if it.Kind == fsx.Directory {
-			var below *stats
-			if st != nil {
-				below, _ = st.dirs.get(it.Name)
-			}
-			err = d.cleanDir(dir, it.Name, sub, was, below, why)
-		} else {
-			err = d.cleanLeaf(dir, it.Name, sub, was, st, why)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return parent.Rmdir(siteSlotRmdir, name)
-}
-
-// cleanLeaf ends one name of a captured directory. If it is not what was
-// captured it moves up into a slot of its own.
-func (d *Disk) cleanLeaf(dir fsx.Dir, name, path string, was *tree.Entry, st *stats, why string) error {
-	if !d.asCaptured(dir, name, was, st) {
-		return d.strayUp(dir, name, path, "written after it was "+why)
-	}
-	return d.endLeaf(dir, name, path, was, why)
-}
-
-// asCaptured says whether a name of a captured directory is what it was.
-func (d *Disk) asCaptured(dir fsx.Dir, name string, was *tree.Entry, st *stats) bool {
-	if was.IsFile() && st != nil {
-		now, err := dir.Stat(name)
-		m, ok := st.files.get(name)
-		if err == nil && ok && m.matches(now) && now.Size == was.Size && now.Kind == fsx.Regular {
-			return true
-		}
-	}
-	now := d.readCaptured(dir, name)
-	return now != nil && tree.Equal(now, was)
-}
-
-// readCaptured reads a captured file or link; nil when it is neither.
-func (d *Disk) readCaptured(dir fsx.Dir, name string) *tree.Entry {
-	s := &scanner{d: d, captured: true, prior: reread}
-	f := s.name("", dir, name, 0)
-	if f.entry == nil || f.entry.Murky() || f.entry.IsDir() {
-		return nil
-	}
-	return f.entry
+	return in
 }

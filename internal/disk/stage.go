@@ -57,7 +57,7 @@ type job struct {
 }
 
 func newStaging(a *applier) *staging {
-	return &staging{a: a, made: make(map[int]*staged), cur: &cursor{top: a.d.stage}, tops: &cursor{top: a.d.root}}
+	return &staging{a: a, made: make(map[int]*staged), cur: &cursor{top: a.d.stage()}, tops: &cursor{top: a.d.root}}
 }
 
 // close takes away what was not put in place.
@@ -70,7 +70,7 @@ func (s *staging) close() {
 			continue
 		}
 		if m.doubt {
-			if _, _, ours := d.holds(m.path, d.stage, m.name, m.entry, metaOf(m.st, placed)); !ours {
+			if _, _, ours := d.holds(m.path, d.stage(), m.name, m.entry, metaOf(m.st, placed)); !ours {
 				d.stray(m.name, m.path, "left over from a failed change")
 				continue
 			}
@@ -84,11 +84,11 @@ func (s *staging) plan(i int) {
 	c := s.a.changes[i]
 	m := &staged{path: c.Path, entry: c.New}
 	s.made[i] = m
-	if chmodOnly(c) {
-		return
-	}
 	parent, name := tree.Split(c.Path)
 	dir, err := s.tops.at(parent)
+	if chmodOnly(c) && (err != nil || c.Old.Exec == c.New.Exec || !linked(dir, name)) {
+		return
+	}
 	if err != nil {
 		m.gone = "its directory is gone"
 		return
@@ -103,10 +103,17 @@ func (s *staging) plan(i int) {
 		}
 		s.jobs = append(s.jobs, j)
 	case tree.Link:
-		m.err = s.link(s.a.d.stage, m.name, c.New, like)
+		m.err = s.link(s.a.d.stage(), m.name, c.New, like)
 	case tree.Dir:
 		m.stats, m.err = s.planDir(m, job{name: m.name, path: c.Path, entry: c.New, like: like})
 	}
+}
+
+// linked says whether a file has other names, which may be outside of the root:
+// nothing of it is changed in place.
+func linked(dir fsx.Dir, name string) bool {
+	st, err := dir.Stat(name)
+	return err == nil && st.Kind == fsx.Regular && st.Nlink > 1
 }
 
 // chmodOnly says whether a change is of the exec bit alone.

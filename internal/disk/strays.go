@@ -16,28 +16,29 @@ const siteStray fsx.Site = "stray.rename"
 func (d *Disk) stray(name, path, why string) {
 	if name[:1] != strayed {
 		to := d.slots.name(strayed)
-		if d.stage.Rename(siteStray, name, d.stage, to, fsx.NoReplace) == nil {
+		if d.stage().Rename(siteStray, name, d.stage(), to, fsx.Replace) == nil {
 			name = to
 		}
 	}
-	e := d.readCaptured(d.stage, name)
+	e := d.readCaptured(d.stage(), name)
 	if e == nil {
 		d.strayDir(name, path, why)
 		return
 	}
+	x := &replica.Stray{Slot: name, Path: path, Entry: e, Why: why}
 	d.slots.mu.Lock()
 	if d.slots.strays == nil {
-		d.slots.strays = make(map[string]*tree.Entry)
+		d.slots.strays = make(map[string]*replica.Stray)
 	}
-	d.slots.strays[name] = e
+	d.slots.strays[name] = x
 	d.slots.mu.Unlock()
-	d.report(replica.Report{Stray: &replica.Stray{Slot: name, Path: path, Entry: e, Why: why}})
+	d.report(replica.Report{Stray: x})
 }
 
 // strayDir announces everything in a captured directory, file by file. What is
 // neither a file, a link nor a directory stays in the stage folder.
 func (d *Disk) strayDir(name, path, why string) {
-	dir, err := d.stage.Open(name)
+	dir, err := d.stage().Open(name)
 	if err != nil {
 		return
 	}
@@ -53,13 +54,13 @@ func (d *Disk) strayDir(name, path, why string) {
 		}
 		d.strayUp(dir, it.Name, below, why)
 	}
-	d.stage.Rmdir(siteSlotRmdir, name)
+	d.stage().Rmdir(siteSlotRmdir, name)
 }
 
 // strayUp announces one name of a captured directory.
 func (d *Disk) strayUp(dir fsx.Dir, name, path, why string) error {
 	up := d.slots.name(strayed)
-	if err := dir.Rename(siteSlotUp, name, d.stage, up, fsx.NoReplace); err != nil {
+	if err := dir.Rename(siteSlotUp, name, d.stage(), up, fsx.Replace); err != nil {
 		return err
 	}
 	d.stray(up, path, why)
@@ -75,15 +76,24 @@ func (d *Disk) Release(_ context.Context, names []string) error {
 	return errors.Join(errs...)
 }
 
+// release drops a stray that is kept elsewhere by now, if it still is what was
+// announced: of all files, strays are those that somebody has open. One that
+// was written to rests like a captured file, and is announced again then, not
+// at once, because whoever writes to it may do so for hours.
 func (d *Disk) release(name string) error {
 	d.slots.mu.Lock()
-	_, ok := d.slots.strays[name]
+	was, ok := d.slots.strays[name]
 	delete(d.slots.strays, name)
 	d.slots.mu.Unlock()
 	if !ok {
 		return nil
 	}
-	return d.stage.Unlink(siteSlotDrop, name)
+	if !tree.Equal(d.readCaptured(d.stage(), name), was.Entry) {
+		st := fsx.Stat{Ino: ^uint64(0)} // of no file: it is read again, whatever its stat is then
+		d.slots.add(slot{name: name, path: was.Path, entry: was.Entry, st: st, why: "displaced"}, d.opt.Clock.Now())
+		return nil
+	}
+	return d.stage().Unlink(siteSlotDrop, name)
 }
 
 // openStray opens a stray that was announced.
@@ -94,5 +104,5 @@ func (d *Disk) openStray(name string) (fsx.File, error) {
 	if !ok {
 		return nil, errNoSlot
 	}
-	return d.stage.Read(name)
+	return d.stage().Read(name)
 }

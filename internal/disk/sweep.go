@@ -91,6 +91,7 @@ func (d *Disk) sweepDirs(now time.Time) []string {
 // glance looks at each of the directories, and not at those below.
 func (d *Disk) glance(dirs []string) {
 	d.checkRoot()
+	d.checkOwn() // what can't be mended now is tried again, or held a change up
 	end := d.beginScan()
 	defer end()
 	slices.Sort(dirs)

@@ -26,7 +26,7 @@ const tokenName = "replica"
 
 // readToken returns who this replica is; the zero ID when it has no token.
 func (d *Disk) readToken() (id replica.ID, gen uint64, err error) {
-	f, err := d.private.Read(tokenName)
+	f, err := d.private().Read(tokenName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return id, 0, nil
 	}
@@ -50,18 +50,19 @@ func (d *Disk) readToken() (id replica.ID, gen uint64, err error) {
 	return id, gen, nil
 }
 
-// writeToken records who this replica is, durably.
+// writeToken records who this replica is, durably. Callers hold tokenMu.
 func (d *Disk) writeToken(id replica.ID, gen uint64) error {
-	if err := d.replaceToken(id, gen); err != nil {
+	if err := replaceToken(d.private(), id, gen); err != nil {
 		return fmt.Errorf("write the replica token: %w", err)
 	}
+	d.id, d.gen = id, gen
 	return nil
 }
 
-func (d *Disk) replaceToken(id replica.ID, gen uint64) error {
+func replaceToken(private fsx.Dir, id replica.ID, gen uint64) error {
 	const next = tokenName + ".new"
-	d.private.Unlink(siteTokenDrop, next) // left over from a crash
-	f, err := d.private.Create(siteTokenNew, next, 0o600)
+	private.Unlink(siteTokenDrop, next) // left over from a crash
+	f, err := private.Create(siteTokenNew, next, 0o600)
 	if err != nil {
 		return err
 	}
@@ -73,21 +74,17 @@ func (d *Disk) replaceToken(id replica.ID, gen uint64) error {
 	if err := f.Sync(siteTokenSync); err != nil {
 		return err
 	}
-	if err := d.private.Rename(siteTokenRename, next, d.private, tokenName, fsx.Replace); err != nil {
+	if err := private.Rename(siteTokenRename, next, private, tokenName, fsx.Replace); err != nil {
 		return err
 	}
-	return d.private.Sync(siteTokenDir)
+	return private.Sync(siteTokenDir)
 }
 
 // Adopt implements replica.Replica.
 func (d *Disk) Adopt(_ context.Context, id replica.ID, gen uint64) error {
 	d.tokenMu.Lock()
 	defer d.tokenMu.Unlock()
-	if err := d.writeToken(id, gen); err != nil {
-		return err
-	}
-	d.id = id
-	return nil
+	return d.writeToken(id, gen)
 }
 
 // record makes a generation durable that was settled.

@@ -21,9 +21,8 @@
 //	*_test.go             one file for each part of the life of a session
 //
 // Without Docker the tests are skipped, unless TWOSYNC_REQUIRE_DOCKER is 1.
-// With -short about a third of them runs. TWOSYNC_KNOWN_BUGS=1 adds tests of
-// what does not hold yet, which are skipped by name; TWOSYNC_E2E_RACE=1 builds
-// twosync with the race detector.
+// With -short about a third of them runs. TWOSYNC_E2E_RACE=1 builds twosync with
+// the race detector.
 //
 // # Why
 //

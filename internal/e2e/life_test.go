@@ -259,7 +259,6 @@ func TestH1EmptiedUnderUp(t *testing.T) {
 
 // F8: our own folder is taken away under a running session.
 func TestF8OwnFolderRemoved(t *testing.T) {
-	knownBug(t, "disk: nothing becomes durable any more, and nothing is done about it")
 	t.Parallel()
 	p := beginWith(t, runContainer(t, busybox), "/app")
 	p.inner.remove(".twosync")

@@ -57,15 +57,6 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// knownBug skips a test of what does not hold yet, unless TWOSYNC_KNOWN_BUGS
-// is set.
-func knownBug(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("TWOSYNC_KNOWN_BUGS") == "" {
-		t.Skip("known: " + what)
-	}
-}
-
 // raceDetector names the variable that has twosync built with the race
 // detector. It ends with another exit code than any that a test expects where
 // it saw a race.

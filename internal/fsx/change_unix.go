@@ -56,6 +56,36 @@ func (d *dir) Rename(_ Site, name string, to Dir, toName string, how How) error 
 	})
 }
 
+// renameInSteps renames where nothing is, for kernels, filters and file
+// systems that cannot refuse to replace. A file gets its new name by a link,
+// which refuses, and then loses the old one, which is why that must be ours: a
+// user's save under it would go. A directory takes the place of an empty one
+// that was made for it, which refuses too.
+func renameInSteps(fd int, name string, toFD int, toName string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if kindOf(uint32(st.Mode)) != Directory {
+		switch err := unix.Linkat(fd, name, toFD, toName, 0); err {
+		case nil:
+			return unix.Unlinkat(fd, name, 0)
+		case unix.EPERM: // no hard links here: not a matter of rights
+			return unix.ENOSYS
+		default:
+			return err
+		}
+	}
+	if err := unix.Mkdirat(toFD, toName, 0o700); err != nil {
+		return err
+	}
+	err := unix.Renameat(fd, name, toFD, toName)
+	if err != nil {
+		unix.Unlinkat(toFD, toName, unix.AT_REMOVEDIR)
+	}
+	return err
+}
+
 func (d *dir) Unlink(_ Site, name string) error {
 	err := d.at("unlink", name, func(fd int) error { return unix.Unlinkat(fd, name, 0) })
 	return d.unlinkError(name, err)

@@ -68,9 +68,12 @@ type How uint8
 
 // The ways to rename.
 const (
-	NoReplace How = iota // fail with fs.ErrExist
-	Exchange             // swap the two; fail with fs.ErrNotExist when one is missing
-	Replace              // drop the target: for our own files only, never for a user's
+	// NoReplace fails with fs.ErrExist. The name that is moved must be one that
+	// only we use: where the system has no such call it is done in two steps,
+	// and what somebody else put under that name in between would be lost.
+	NoReplace How = iota
+	Exchange      // swap the two; fail with fs.ErrNotExist when one is missing
+	Replace       // drop the target: for our own files only, never for a user's
 )
 
 // Errors that callers tell apart with errors.Is, besides those of io/fs
@@ -124,8 +127,8 @@ type Dir interface {
 	Rename(site Site, name string, to Dir, toName string, how How) error
 	Unlink(site Site, name string) error
 	Rmdir(site Site, name string) error
-	Chmod(site Site, name string, perm fs.FileMode) error // regular files and directories
-	Chown(site Site, name string, uid, gid uint32) error
+	Chmod(site Site, name string, perm fs.FileMode) error         // regular files and directories
+	Chown(site Site, name string, uid, gid uint32) error          // the highest number leaves an ID as it is
 	Sync(site Site) error                                         // makes the names durable
 	Lock(site Site, name string) (unlock func() error, err error) // takes an exclusive lock on a file it makes; ErrBusy when somebody has it
 }

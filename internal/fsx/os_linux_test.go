@@ -175,7 +175,7 @@ func TestRenameUnderFilter(t *testing.T) {
 	d := openRoot(t, t.TempDir())
 	put(t, d, "a", "A")
 	put(t, d, "b", "B")
-	refuseRenameat2(t)
+	refuse(t, unix.SYS_RENAMEAT2)
 	wantErr(t, "exchange", d.Rename("s", "a", d, "b", fsx.Exchange), fsx.ErrUnsupported)
 	err := d.Rename("s", "a", d, "b", fsx.Exchange)
 	if errors.Is(err, fs.ErrPermission) {
@@ -189,14 +189,22 @@ func TestRenameUnderFilter(t *testing.T) {
 	wantErr(t, "noreplace over a directory", d.Rename("s", "d1", d, "d2", fsx.NoReplace), fs.ErrExist)
 	must(t, d.Rename("s", "d1", d, "d3", fsx.NoReplace))
 	must(t, d.Rename("s", "a", d, "b", fsx.Replace))
+	// Nor is it a matter of rights when there are no hard links either.
+	refuse(t, unix.SYS_LINKAT)
+	err = d.Rename("s", "b", d, "c", fsx.NoReplace)
+	wantErr(t, "noreplace without links", err, fsx.ErrUnsupported)
+	if errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v says that it is a matter of rights", err)
+	}
+	must(t, d.Rename("s", "d3", d, "d4", fsx.NoReplace))
 }
 
-// refuseRenameat2 installs a filter of four instructions on every thread.
-func refuseRenameat2(t *testing.T) {
+// refuse installs a filter of four instructions on every thread.
+func refuse(t *testing.T, call uint32) {
 	t.Helper()
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the call's number
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_RENAMEAT2, Jf: 1},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
 		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
 		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},
 	}

@@ -22,7 +22,10 @@ func renameAt(fd int, name string, toFD int, toName string, how How) error {
 	}
 	err := unix.RenameatxNp(fd, name, toFD, toName, flags)
 	if err == unix.EINVAL {
-		return unix.ENOTSUP
+		err = unix.ENOTSUP
+	}
+	if err == unix.ENOTSUP && how == NoReplace {
+		return renameInSteps(fd, name, toFD, toName)
 	}
 	return err
 }

@@ -9,8 +9,7 @@ import (
 )
 
 // renameAt does not exchange in steps: that is the caller's to decide, who
-// knows what may be absent for a moment. NoReplace in steps is as good as the
-// call, and is done here.
+// knows what may be absent for a moment.
 func renameAt(fd int, name string, toFD int, toName string, how How) error {
 	flags := uint(0)
 	switch how {
@@ -27,31 +26,6 @@ func renameAt(fd int, name string, toFD int, toName string, how How) error {
 	}
 	if err == unix.ENOSYS && how == NoReplace {
 		return renameInSteps(fd, name, toFD, toName)
-	}
-	return err
-}
-
-// renameInSteps renames where nothing is, for kernels, filters and file
-// systems that cannot refuse to replace. A file gets its new name by a link,
-// which refuses; a directory takes the place of an empty one that was made for
-// it, which refuses too.
-func renameInSteps(fd int, name string, toFD int, toName string) error {
-	var st unix.Stat_t
-	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
-	}
-	if kindOf(st.Mode) != Directory {
-		if err := unix.Linkat(fd, name, toFD, toName, 0); err != nil {
-			return err
-		}
-		return unix.Unlinkat(fd, name, 0)
-	}
-	if err := unix.Mkdirat(toFD, toName, 0o700); err != nil {
-		return err
-	}
-	err := unix.Renameat(fd, name, toFD, toName)
-	if err != nil {
-		unix.Unlinkat(toFD, toName, unix.AT_REMOVEDIR)
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func (s *Store) adopt(from fsx.Dir, name string, i Item) error {
 	if there {
 		err = from.Unlink(siteTake, name)
 	} else {
-		err = from.Rename(sitePut, name, s.objects, o.name(), fsx.NoReplace)
+		err = from.Rename(sitePut, name, s.objects, o.name(), fsx.Replace)
 	}
 	if err != nil && !s.arrived(from, name, o) {
 		s.unwrite(mark)

@@ -99,7 +99,7 @@ func (w *Writer) put(i Item) error {
 		return err
 	}
 	if !there {
-		err = s.dir.Rename(sitePut, w.name, s.objects, o.name(), fsx.NoReplace)
+		err = s.dir.Rename(sitePut, w.name, s.objects, o.name(), fsx.Replace)
 		if err != nil && !s.arrived(s.dir, w.name, o) {
 			s.unwrite(mark)
 			return err
