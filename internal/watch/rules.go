@@ -163,8 +163,10 @@ func (s *Settle) movedFrom(now time.Time, path string, e Event) {
 	}
 }
 
-// movedTo joins the halves. If the origin was known, the target waits with it, so that
-// the other side sees one rename; if not, it is a temporary file renamed into place.
+// movedTo joins the halves. If the origin was known and the target was not, the target
+// waits with it, so that the other side sees one rename. Anything else is a save: a
+// temporary file was renamed into place, and whoever saves does not wait because his
+// temporary file was seen.
 func (s *Settle) movedTo(now time.Time, path string, e Event) {
 	h, joined := s.halves[e.Cookie]
 	delete(s.halves, e.Cookie)
@@ -177,7 +179,7 @@ func (s *Settle) movedTo(now time.Time, path string, e Event) {
 		return
 	}
 	it.renamed = true
-	if from := s.lookup(h.path); joined && h.known && joinable(from, it) {
+	if from := s.lookup(h.path); joined && h.known && !s.known(path) && joinable(from, it) {
 		s.join(from, it, e.IsDir)
 		return
 	}
