@@ -91,23 +91,24 @@ type Disk struct {
 	young  []string // owned by the watch loop: directories whose stats are to be proven
 
 	mu         sync.Mutex
-	index      index                 // guarded by mu
-	settle     watch.Settle          // guarded by mu
-	leased     map[string]int        // guarded by mu: paths a batch is at work on
-	again      map[string]watch.Look // guarded by mu: looks to be made whatever the watch says
-	forced     map[string]bool       // guarded by mu: paths to report even if nothing changed
-	touched    map[string]struct{}   // guarded by mu: paths set by batches during a scan; nil when there is none
-	flushes    []flush               // guarded by mu
-	polled     map[string]struct{}   // guarded by mu: directories without a watch
-	saidPolled bool                  // guarded by mu
-	lastEvent  time.Time             // guarded by mu
-	restless   bool                  // guarded by mu: some stats may not be proven
-	unsaved    bool                  // guarded by mu: the stat cache is older than the index
-	savedAt    time.Time             // guarded by mu
-	saveDue    bool                  // guarded by mu
-	choring    bool                  // guarded by mu: chores were ordered and are not done
-	gone       bool                  // guarded by mu: the root is; nothing is applied any more
-	closed     bool                  // guarded by mu
+	index      index               // guarded by mu
+	settle     watch.Settle        // guarded by mu
+	leased     map[string]int      // guarded by mu: paths a batch is at work on
+	again      map[string]asked    // guarded by mu: looks to be made whatever the watch says
+	saw        sights              // guarded by mu: what is just being committed
+	forced     map[string]bool     // guarded by mu: paths to report even if nothing changed
+	touched    map[string]struct{} // guarded by mu: paths set by batches during a scan; nil when there is none
+	flushes    []flush             // guarded by mu
+	polled     map[string]struct{} // guarded by mu: directories without a watch
+	saidPolled bool                // guarded by mu
+	lastEvent  time.Time           // guarded by mu
+	restless   bool                // guarded by mu: some stats may not be proven
+	unsaved    bool                // guarded by mu: the stat cache is older than the index
+	savedAt    time.Time           // guarded by mu
+	saveDue    bool                // guarded by mu
+	choring    bool                // guarded by mu: chores were ordered and are not done
+	gone       bool                // guarded by mu: the root is; nothing is applied any more
+	closed     bool                // guarded by mu
 }
 
 // New returns a Disk on the directory at path. Nothing is touched before Start.
@@ -133,7 +134,7 @@ func New(path string, opt Options) *Disk {
 		chores:  make(chan struct{}, 1),
 		started: make(chan struct{}),
 		leased:  make(map[string]int),
-		again:   make(map[string]watch.Look),
+		again:   make(map[string]asked),
 		forced:  make(map[string]bool),
 		polled:  make(map[string]struct{}),
 	}
@@ -145,9 +146,10 @@ func New(path string, opt Options) *Disk {
 
 // knows says whether an absence at path is news. Where a batch is at work it
 // may be: the index learns of what was put there a moment after everybody else
-// can see it, and take it away again. Callers hold mu.
+// can see it, and take it away again. The same goes for what is just being
+// committed. And whoever asked wants to know. Callers hold mu.
 func (d *Disk) knows(path string) bool {
-	return d.leasedAt(path) || tree.Get(d.index.tree, path) != nil
+	return d.forced[path] || d.leasedAt(path) || tree.Get(d.index.tree, path) != nil || d.saw.holds(path)
 }
 
 // maxSettles bounds the groups that wait for durability; the engine has one in

@@ -78,6 +78,8 @@ func (d *Disk) firstScan() {
 		d.halt("the root "+d.path+" can't be read: "+f.entry.Text, "make it readable, then start again")
 		return
 	}
+	d.drain(sights{{f: f}})
+	f, _ = d.unwritten("", f)
 	f = d.graft("", f)
 	d.set("", f)
 	d.lastEvent = d.opt.Clock.Now()
@@ -96,9 +98,9 @@ func (d *Disk) patience() time.Duration {
 		}
 		until = earlier(until, f.until)
 	}
-	for p := range d.again {
+	for p, k := range d.again {
 		if !d.leasedAt(p) {
-			return 0
+			until = earlier(until, k.at)
 		}
 	}
 	if t, ok := d.settle.Next(); ok {
@@ -130,7 +132,7 @@ func (d *Disk) take(events []watch.Event) {
 	d.settle.Add(now, events)
 	d.drainForFlush(now)
 	batches := d.settle.Due(now)
-	if b := d.takeAgain(); len(b.Looks) > 0 {
+	if b := d.takeAgain(now); len(b.Looks) > 0 {
 		batches = append(batches, b)
 	}
 	d.mu.Unlock()
@@ -142,13 +144,13 @@ func (d *Disk) take(events []watch.Event) {
 	d.answerFlushes()
 }
 
-// takeAgain returns the looks that were asked for and meet no lease. Callers
-// hold mu.
-func (d *Disk) takeAgain() (b watch.Batch) {
+// takeAgain returns the looks that were asked for, whose time has come, and
+// that meet no lease. Callers hold mu.
+func (d *Disk) takeAgain(now time.Time) (b watch.Batch) {
 	for p, k := range d.again {
-		if !d.leasedAt(p) {
+		if !d.leasedAt(p) && !now.Before(k.at) {
 			delete(d.again, p)
-			b.Looks = append(b.Looks, k)
+			b.Looks = append(b.Looks, k.Look)
 		}
 	}
 	slices.SortFunc(b.Looks, func(a, b watch.Look) int { return cmp.Compare(a.Path, b.Path) })
@@ -166,7 +168,7 @@ func (d *Disk) Look(_ context.Context, paths []string) error {
 	defer d.mu.Unlock()
 	for _, p := range paths {
 		d.forced[p] = true
-		d.lookAgain(watch.Look{Path: p, Deep: true, Modified: true, TrustAbsent: true})
+		d.lookAgain(watch.Look{Path: p, Deep: true, Modified: true})
 	}
 	d.watch.Wake()
 	return nil
@@ -203,9 +205,7 @@ func (d *Disk) drainForFlush(now time.Time) {
 		if !f.until.IsZero() && !f.over {
 			continue
 		}
-		if more, err := d.watch.Wait(0); err == nil {
-			d.settle.Add(now, more)
-		}
+		d.drain(nil)
 		d.settle.Expedite(now)
 		if !f.over {
 			f.until = now.Add(watch.AbsenceWait)

@@ -50,7 +50,7 @@ func (a *applier) lookAll(results []replica.Result, which []int) (wait []int) {
 	for _, i := range which {
 		r := &results[i]
 		f := a.d.lookNow(cur, r.Path)
-		if f.entry == nil || f.entry.IsFile() && f.entry.Size == 0 || f.entry.Kind == tree.Unknown {
+		if f.entry == nil || f.entry.IsFile() && (f.entry.Size == 0 || f.meta.trust == stale) || f.entry.Kind == tree.Unknown {
 			wait = append(wait, i)
 		}
 		r.Entry = a.d.foundAt(r.Path, f)

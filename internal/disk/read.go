@@ -40,14 +40,16 @@ func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found
 	return s.growing(path, dir, name, f)
 }
 
-// growing is what counts of a file that does not rest. If what was read is
-// still its front, something is only appended to it: then that is a content it
-// had. If not, the file is what it was known to be, until it rests.
+// growing is what counts of a file that does not rest: what it was known to
+// be, until it does. If it never does, and what was read is still its front,
+// something is only appended to it: then that is a content it had.
 func (s *scanner) growing(path string, dir fsx.Dir, name string, last found) found {
-	again, err := s.front(dir, name, last.entry.Size)
-	if err == nil && again == last.entry.Digest {
-		last.meta.trust = stale
-		return last
+	if s.d.restlessAt(path) {
+		again, err := s.front(dir, name, last.entry.Size)
+		if err == nil && again == last.entry.Digest {
+			last.meta.trust = stale
+			return last
+		}
 	}
 	if was := s.d.known(path); was.entry.IsFile() {
 		was.meta.trust = stale
@@ -68,6 +70,12 @@ func (s *scanner) front(dir fsx.Dir, name string, size int64) (tree.Digest, erro
 		err = io.ErrUnexpectedEOF
 	}
 	return sum, err
+}
+
+func (d *Disk) restlessAt(path string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.settle.Restless(path)
 }
 
 // known returns what the index holds at path.

@@ -131,7 +131,7 @@ func (s *Settle) closed(now time.Time, path string) {
 	if it.gone || it.pair != nil {
 		return
 	}
-	if s.hot[path].torn >= tornMax {
+	if s.Restless(path) {
 		it.open = true
 		s.schedule(now, it, waitQuiet)
 		return
@@ -183,7 +183,7 @@ func (s *Settle) movedTo(now time.Time, path string, e Event) {
 		s.join(from, it, e.IsDir)
 		return
 	}
-	it.created = !e.IsDir && !s.known(path)
+	it.created = !e.IsDir // whole, as whoever renamed it wants it
 }
 
 // joinable says whether the first half is still as it was left, and may be an end of a

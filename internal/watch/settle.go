@@ -82,7 +82,7 @@ const (
 	Absent Why = iota + 1
 	// Empty: a regular file is empty that was not, or is new and has no writer's close.
 	Empty
-	// Changed: the file changed while it was read.
+	// Changed: the file changed while it was read, or before that was told to anybody.
 	Changed
 )
 
@@ -127,7 +127,9 @@ func (s *Settle) Add(now time.Time, events []Event) {
 func (s *Settle) Defer(now time.Time, path string, why Why) {
 	if why == Changed {
 		s.torn(now, path)
-		s.written(now, path)
+		if it := s.lookup(path); it == nil || !it.modified {
+			s.written(now, path)
+		}
 		return
 	}
 	if s.cover(path) != nil || s.lookup(path) != nil {
@@ -138,6 +140,28 @@ func (s *Settle) Defer(now time.Time, path string, why Why) {
 	it.modified = true // that look may have been a Modified one, and it took nothing in
 	s.schedule(now, it, waitAbsence)
 }
+
+// Written returns the files at or below path that were written since their last look:
+// what was read there may be half of a save. It leaves out those that are Restless.
+func (s *Settle) Written(path string) (files []string) {
+	n := s.top.find(path)
+	if n == nil {
+		return nil
+	}
+	n.each(func(n *pending) {
+		if it := n.val; it == nil || !it.modified || it.gone {
+			return
+		}
+		if p := n.path(); !s.Restless(p) {
+			files = append(files, p)
+		}
+	})
+	return files
+}
+
+// Restless says that a file changed so often while it was read that what is read of it
+// counts all the same, or nobody would ever hear of it.
+func (s *Settle) Restless(path string) bool { return s.hot[path].torn >= tornMax }
 
 // Due returns what is to be looked at now, and forgets it. Before each call, the source
 // is drained and its events are added: a rename that happened before the last looks
