@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,8 @@ type Options struct {
 	// DisplacedDone is called after some calls of Displaced; nil: nobody has to
 	// know.
 	DisplacedDone func() error
-	// Sweep is how often everything is statted although nothing was noticed.
+	// Sweep is how often everything is statted although nothing was noticed; 0
+	// is 15 minutes, or less where the kernel does not notice all.
 	Sweep time.Duration
 }
 
@@ -61,6 +63,7 @@ type Disk struct {
 	rules    *ignore.Rules
 	facts    replica.Facts
 	granule  int64
+	deaf     bool   // the kernel does not tell all that is written
 	uid, gid uint32 // of what we make
 	boot     string // names the machine's current boot; empty when that is not known
 
@@ -124,9 +127,6 @@ func New(path string, opt Options) *Disk {
 	}
 	if opt.Each == nil {
 		opt.Each = newEach(workers())
-	}
-	if opt.Sweep == 0 {
-		opt.Sweep = sweepEvery
 	}
 	d := &Disk{
 		path: path, opt: opt,
@@ -192,16 +192,37 @@ func (d *Disk) start(ctx context.Context, s replica.Start) (id replica.Identity,
 	if err := d.recoverSlots(); err != nil {
 		return id, err
 	}
-	if d.watch, err = d.opt.Source(d.path); err != nil {
-		return id, fmt.Errorf("watch %s: %w", d.path, err)
+	if err := d.openWatch(); err != nil {
+		return id, err
 	}
-	d.settle.Precise = d.watch.Precise()
-	d.facts.Watch = d.watch.Mode()
 	id.Root, id.Boot, id.Facts = d.path, d.boot, d.facts
 	if real, err := filepath.EvalSymlinks(d.path); err == nil {
 		id.Root = real
 	}
 	return id, nil
+}
+
+// openWatch opens the best source that there is.
+func (d *Disk) openWatch() (err error) {
+	d.watch, err = d.opt.Source(d.path)
+	if limit, ok := errors.AsType[*watch.LimitError](err); ok {
+		d.watch, err = watch.NewPoll(watch.PollInterval), nil
+		d.report(replica.Report{Notice: &replica.Notice{Level: replica.Warn, Remedy: limit.Remedy,
+			Text: "changes can't be watched: " + limit.Error() + "; everything is looked at every few seconds"}})
+	}
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", d.path, err)
+	}
+	d.settle.Precise, d.facts.Watch = d.watch.Precise(), d.watch.Mode()
+	d.deaf = d.facts.Watch == "poll"
+	d.sweeps.every = cmp.Or(d.opt.Sweep, sweepEvery)
+	switch fs := d.opt.FS.Magic(d.root); fs {
+	case "nfs", "9p", "cifs", "smb2", "smb", "smbfs", "ceph", "afs", "vboxsf":
+		d.deaf, d.sweeps.every = true, min(d.sweeps.every, farEvery)
+		d.report(replica.Report{Notice: &replica.Notice{Level: replica.Info,
+			Text: d.path + " is on " + fs + ": what other machines change there is noticed within seconds, not at once"}})
+	}
+	return nil
 }
 
 // Next implements replica.Replica.

@@ -91,7 +91,7 @@ func (d *Disk) patience() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.opt.Clock.Now()
-	until := d.sweeps.next(now, d.opt.Sweep)
+	until := d.nextSweep(now)
 	for _, f := range d.flushes {
 		if f.until.IsZero() {
 			return 0
@@ -122,6 +122,13 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+func later(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return a
+	}
+	return b
+}
+
 // take hands events to settle and looks at what is due.
 func (d *Disk) take(events []watch.Event) {
 	d.mu.Lock()
@@ -130,7 +137,7 @@ func (d *Disk) take(events []watch.Event) {
 		d.lastEvent = now
 	}
 	d.settle.Add(now, events)
-	d.drainForFlush(now)
+	unseen := d.drainForFlush(now)
 	batches := d.settle.Due(now)
 	if b := d.takeAgain(now); len(b.Looks) > 0 {
 		batches = append(batches, b)
@@ -138,6 +145,9 @@ func (d *Disk) take(events []watch.Event) {
 	d.mu.Unlock()
 	for _, b := range batches {
 		d.look(b)
+	}
+	if len(unseen) > 0 {
+		d.glance(unseen)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -197,8 +207,10 @@ func (d *Disk) Flush(_ context.Context, n uint64) error {
 }
 
 // drainForFlush takes what the kernel holds, once for every flush that has
-// come, and makes due what may be. Absences keep their time. Callers hold mu.
-func (d *Disk) drainForFlush(now time.Time) {
+// come, and makes due what may be. Absences keep their time. It returns the
+// directories of which the kernel tells nothing; where it tells not all of any,
+// a look everywhere becomes due. Callers hold mu.
+func (d *Disk) drainForFlush(now time.Time) (unseen []string) {
 	for i := range d.flushes {
 		f := &d.flushes[i]
 		f.over = !f.until.IsZero() && !now.Before(f.until)
@@ -206,11 +218,18 @@ func (d *Disk) drainForFlush(now time.Time) {
 			continue
 		}
 		d.drain(nil)
+		if f.until.IsZero() {
+			unseen = d.polledDirs()
+			if !d.settle.Precise || d.deaf {
+				d.settle.Add(now, []watch.Event{{Op: watch.Overflow}})
+			}
+		}
 		d.settle.Expedite(now)
 		if !f.over {
 			f.until = now.Add(watch.AbsenceWait)
 		}
 	}
+	return unseen
 }
 
 // answerFlushes reports the barriers behind which everything was looked at:

@@ -89,7 +89,7 @@ func (s *scanner) dir(path string, dir fsx.Dir) found {
 	}
 	st := newStats(self.Ino)
 	if !s.captured {
-		st.deaf = !s.d.watchDir(path, dir)
+		st.deaf = !s.d.watchDir(path, dir) || s.d.deaf
 	}
 	items, err := dir.List()
 	if err != nil {

@@ -1,0 +1,104 @@
+//go:build !windows
+
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/watch"
+)
+
+// shared is a file system that says that it is on another machine.
+type shared struct{ fsx.FS }
+
+func (shared) Magic(fsx.Dir) string { return "nfs" }
+
+// A flush covers also what the kernel does not tell: where only the clock says
+// that it is time to look, where directories have no watch, and where other
+// machines write.
+func TestFlushWhereNothingIsNoticed(t *testing.T) {
+	for name, opt := range map[string]Options{
+		"poll":       {Source: blind},
+		"no watches": {Source: func(string) (watch.Source, error) { return noWatches{deaf{watch.NewPoll(time.Hour)}}, nil }},
+		"shared":     {FS: shared{fsx.OS()}, Source: func(string) (watch.Source, error) { return deaf{watch.NewPoll(time.Hour)}, nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			os.MkdirAll(dir+"/d/e", 0o777)
+			os.WriteFile(dir+"/d/e/f", []byte("one"), 0o666)
+			r := open(t, dir, opt)
+			for _, c := range []string{"two", "six", "ten"} { // of one size, and perhaps of one stamp
+				os.WriteFile(dir+"/d/e/f", []byte(c), 0o666)
+				os.WriteFile(dir+"/d/"+c, []byte(c), 0o666)
+				r.flush()
+				r.check()
+			}
+			os.RemoveAll(dir + "/d/e")
+			os.MkdirAll(dir+"/n/m/o", 0o777)
+			r.flush()
+			r.check()
+		})
+	}
+}
+
+// noWatches is a source for a machine that allows none.
+type noWatches struct{ watch.Source }
+
+func (noWatches) Add(string, int) error {
+	return &watch.LimitError{Reason: "none left", Remedy: "allow more", Err: errors.New("no")}
+}
+
+// K4: where the machine allows no source at all, everything is polled, and that
+// is said.
+func TestNoSourceLeft(t *testing.T) {
+	dir := t.TempDir()
+	d := New(dir, Options{Source: func(string) (watch.Source, error) {
+		return nil, &watch.LimitError{Reason: "none left", Remedy: "allow more", Err: errors.New("no")}
+	}})
+	id, err := d.Start(t.Context(), replica.Start{Rules: rulesText(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	rep, err := d.Next(t.Context())
+	if err != nil || rep.Notice == nil || rep.Notice.Remedy != "allow more" || id.Facts.Watch != "poll" {
+		t.Errorf("watched by %s; %+v %v", id.Facts.Watch, rep.Notice, err)
+	}
+}
+
+// A round visits everything in the time that it has, and no sooner than it must.
+func TestRound(t *testing.T) {
+	const every = 15 * time.Minute
+	for _, n := range []int{0, 1, sweepSlice, 10*sweepSlice + 1, 3000 * sweepSlice} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			var r round
+			begun := time.Unix(1e9, 0)
+			rounds, seen := 0, 0
+			begin := func() []string { rounds++; return make([]string, n) }
+			now := begun
+			var last, longest time.Duration
+			for rounds <= 1 {
+				got := len(r.slice(now, every, begin))
+				if rounds > 1 {
+					break
+				}
+				seen += got
+				last, longest = now.Sub(begun), max(longest, r.at.Sub(now))
+				if r.slice(now, every, begin) != nil {
+					t.Fatal("two slices at once")
+				}
+				now = r.at
+			}
+			slices := max(1, (n+sweepSlice-1)/sweepSlice)
+			if seen != n || now.Sub(begun) != every || last >= every || longest > every/time.Duration(slices)+time.Millisecond {
+				t.Errorf("%d of %d in %v, the last after %v, with pauses of up to %v", seen, n, now.Sub(begun), last, longest)
+			}
+		})
+	}
+}
