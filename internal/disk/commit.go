@@ -173,7 +173,7 @@ func (d *Disk) hold(path string, f found) []replica.Seen {
 	}
 	var seen []replica.Seen
 	tree.Diff(path, old, f.entry, func(p string, was, now *tree.Entry) bool {
-		if was.IsDir() {
+		if was.IsDir() && (now == nil || now.Kind != tree.Unknown) { // it may be there as it was
 			d.watch.Remove(p)
 		}
 		seen = append(seen, replica.Seen{Path: p, Entry: now})

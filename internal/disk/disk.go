@@ -99,6 +99,7 @@ type Disk struct {
 	leased     map[string]int      // guarded by mu: paths a batch is at work on
 	again      map[string]asked    // guarded by mu: looks to be made whatever the watch says
 	saw        sights              // guarded by mu: what is just being committed
+	retry      retry               // guarded by mu
 	forced     map[string]bool     // guarded by mu: paths to report even if nothing changed
 	touched    map[string]struct{} // guarded by mu: paths set by batches during a scan; nil when there is none
 	flushes    []flush             // guarded by mu

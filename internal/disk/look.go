@@ -83,6 +83,7 @@ func (l *looker) one(k watch.Look) {
 	case d.outOfSight(parent, name, err == nil && st.Kind == fsx.Directory):
 		l.ignored(k, parent)
 	case err != nil:
+		d.tryAgain(k.Path, err)
 		l.saw = append(l.saw, sight{path: k.Path, f: unknown(err)})
 	default:
 		l.present(k, dir, name, st)
@@ -142,6 +143,10 @@ func (l *looker) present(k watch.Look, dir fsx.Dir, name string, st fsx.Stat) {
 	d := l.d
 	was := d.known(k.Path)
 	if st.Kind == fsx.Directory && !k.Deep && was.stats != nil && was.stats.ino == st.Ino {
+		if was.entry.Murky() {
+			l.glance(k.Path) // what could not be read below it may have become readable
+			return
+		}
 		l.saw = append(l.saw, sight{path: k.Path, f: was})
 		return
 	}

@@ -103,6 +103,9 @@ func (d *Disk) patience() time.Duration {
 			until = earlier(until, k.at)
 		}
 	}
+	if len(d.retry.paths) > 0 {
+		until = earlier(until, d.retry.at)
+	}
 	if t, ok := d.settle.Next(); ok {
 		until = earlier(until, t)
 	}
@@ -138,6 +141,7 @@ func (d *Disk) take(events []watch.Event) {
 	}
 	d.settle.Add(now, events)
 	unseen := d.drainForFlush(now)
+	d.retries(now)
 	batches := d.settle.Due(now)
 	if b := d.takeAgain(now); len(b.Looks) > 0 {
 		batches = append(batches, b)

@@ -78,9 +78,9 @@ func (d *Disk) lookNow(cur *cursor, path string) found {
 	if isAbsent(err) {
 		return found{}
 	}
-	if err != nil {
-		return unknown(err)
-	}
 	s := &scanner{d: d, prior: d.strictPrior, torn: d.rereadLater}
+	if err != nil {
+		return s.unknown(path, err)
+	}
 	return s.name(path, dir, name, 0)
 }

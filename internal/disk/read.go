@@ -29,7 +29,7 @@ func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found
 	var f found
 	var ok bool
 	for range tornTries {
-		if f, ok = s.read(dir, name); ok || !f.entry.IsFile() {
+		if f, ok = s.read(path, dir, name); ok || !f.entry.IsFile() {
 			return f
 		}
 	}
@@ -97,23 +97,23 @@ func (d *Disk) withExecOf(e *tree.Entry, st fsx.Stat) *tree.Entry {
 
 // read reads a file once. ok is false when the file changed meanwhile; what is
 // no file any more, or can't be read, is an entry of that kind.
-func (s *scanner) read(dir fsx.Dir, name string) (_ found, ok bool) {
+func (s *scanner) read(path string, dir fsx.Dir, name string) (_ found, ok bool) {
 	f, err := dir.Read(name)
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	defer f.Close()
 	before, err := f.Stat()
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	n, sum, err := s.content(f, before.Size)
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	after, err := dir.Stat(name)
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	entry := tree.NewFile(sum, n, s.d.execOf(after))
 	return found{entry: entry, meta: metaOf(after, s.d.trust(after))}, n == after.Size && before.Same(after)

@@ -82,7 +82,7 @@ func (s *scanner) dir(path string, dir fsx.Dir) found {
 	}
 	self, err := dir.Self()
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	if path != "" && (self.Mount || self.Dev != s.d.rootDev) && !s.captured {
 		return found{entry: tree.NewOpaque(reasonMount)}
@@ -93,7 +93,7 @@ func (s *scanner) dir(path string, dir fsx.Dir) found {
 	}
 	items, err := dir.List()
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	items = s.pick(path, items, st)
 	results := make([]found, len(items))
@@ -152,7 +152,7 @@ func (s *scanner) name(path string, dir fsx.Dir, name string, kind fsx.Kind) fou
 	}
 	st, err := dir.Stat(name)
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	switch st.Kind {
 	case fsx.Directory:
@@ -162,7 +162,7 @@ func (s *scanner) name(path string, dir fsx.Dir, name string, kind fsx.Kind) fou
 	case fsx.Symlink:
 		target, err := dir.Readlink(name)
 		if err != nil {
-			return unknown(err)
+			return s.unknown(path, err)
 		}
 		return found{entry: tree.NewLink(target)}
 	}
@@ -180,7 +180,7 @@ func (s *scanner) subdir(path string, dir fsx.Dir, name string) found {
 	}
 	sub, err := dir.Open(name)
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	defer sub.Close()
 	return s.dir(path, sub)
@@ -192,18 +192,6 @@ func (d *Disk) knownDir(path string) (found, bool) {
 	defer d.mu.Unlock()
 	f := d.index.get(path)
 	return f, f.stats != nil && f.stats.ino != 0
-}
-
-// unknown is what an error of a reading call says about a name: nothing,
-// except that a name which was not found in a held directory is absent.
-func unknown(err error) found {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return found{}
-	case errors.Is(err, fs.ErrPermission):
-		return found{entry: tree.NewUnknown("permission denied")}
-	}
-	return found{entry: tree.NewUnknown(err.Error())}
 }
 
 func depth(path string) int {

@@ -121,6 +121,7 @@ func (d *Disk) glance(dirs []string) {
 func (l *looker) glance(path string) {
 	dir, err := l.cur.at(path)
 	if err != nil {
+		l.d.tryAgain(path, err)
 		return // its parent is looked at too
 	}
 	s := &scanner{d: l.d, prior: l.d.indexPrior, inline: l.inline, shallow: true, wait: l.d.unfinished, torn: l.d.rereadLater}

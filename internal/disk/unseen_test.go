@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/fsx/fsxtest"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/watch"
 )
@@ -101,4 +103,108 @@ func TestRound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sick is a file system on which some reading calls fail.
+type sick struct {
+	mu   sync.Mutex
+	errs map[string]error // by op and name
+}
+
+func (s *sick) set(errs map[string]error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = errs
+}
+
+func (s *sick) fs() fsx.FS {
+	return fsxtest.Hooks{Read: func(_ fsx.Site, op, name string) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.errs[op+" "+name]
+	}}.Wrap(fsx.OS())
+}
+
+// E12, I2: what could not be read for a reason that passes is read when it has
+// passed, though nothing happens then. What is below it is watched meanwhile.
+func TestPassingErrors(t *testing.T) {
+	for name, errs := range map[string]map[string]error{
+		"file":           {"read.open f": fsx.ErrTooMany},
+		"directory":      {"open d": fsx.ErrTooMany},
+		"deep directory": {"open e": fsxtest.ErrInjected},
+		"stat":           {"stat f": fsxtest.ErrInjected},
+		"whole":          {"list ": fsxtest.ErrInjected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock, s := newClock(), &sick{}
+			r := open(t, t.TempDir(), Options{Clock: clock, FS: s.fs(), Sweep: 1000 * time.Hour})
+			r.write("f", "one")
+			r.write("d/e/f", "one")
+			r.flush()
+			s.set(errs)
+			if name == "whole" {
+				r.d.mu.Lock()
+				r.d.settle.Add(clock.Now(), []watch.Event{{Op: watch.Overflow}})
+				r.d.mu.Unlock()
+			}
+			r.write("f", "two")
+			r.write("d/e/f", "two")
+			r.d.Look(r.ctx, []string{"d"})
+			r.flush()
+			s.set(nil)
+			stop := pass(func() { clock.advance(time.Second); r.d.watch.Wake() })
+			r.untilEqual()
+			stop()
+			r.write("d/e/f", "three")
+			r.flush()
+			r.check()
+		})
+	}
+}
+
+// The wait doubles while anything fails, and begins anew when nothing does.
+func TestRetriesBackOff(t *testing.T) {
+	clock := newClock()
+	d := New(t.TempDir(), Options{Clock: clock})
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		d.tryAgain("f", fsx.ErrTooMany)
+		if d.retry.gap != want*time.Second {
+			t.Errorf("waits %v, want %d s", d.retry.gap, want)
+		}
+		clock.advance(d.retry.gap)
+		d.mu.Lock()
+		d.retries(clock.Now())
+		again := len(d.again)
+		clear(d.again)
+		d.mu.Unlock()
+		if again != 1 {
+			t.Errorf("%d looks", again)
+		}
+	}
+	clock.advance(time.Hour)
+	for i := range 2 * maxRetries {
+		d.tryAgain(fmt.Sprint(i), fsx.ErrTooMany)
+	}
+	if d.retry.gap != retryMin || len(d.retry.paths) > maxRetries {
+		t.Errorf("waits %v for %d paths", d.retry.gap, len(d.retry.paths))
+	}
+	if passing(os.ErrPermission) || passing(os.ErrNotExist) || passing(fsx.ErrNotRegular) {
+		t.Error("what lasts is tried again")
+	}
+}
+
+// E12: a directory in which nothing could be looked at is looked into when its
+// mode changes.
+func TestBecameSearchable(t *testing.T) {
+	s := &sick{}
+	s.set(map[string]error{"stat f": os.ErrPermission, "open e": os.ErrPermission})
+	dir := t.TempDir()
+	os.MkdirAll(dir+"/d/e", 0o777)
+	os.WriteFile(dir+"/d/f", []byte("one"), 0o666)
+	os.WriteFile(dir+"/d/e/f", []byte("one"), 0o666)
+	r := open(t, dir, Options{FS: s.fs()})
+	s.set(nil)
+	os.Chmod(dir+"/d", 0o700)
+	r.flush()
+	r.check()
 }
