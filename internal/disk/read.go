@@ -3,6 +3,7 @@ package disk
 import (
 	"io"
 	"sync"
+	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/tree"
@@ -14,8 +15,10 @@ const (
 	// FUSE file system answers a source file in one call.
 	readBuffer = 128 << 10
 	// tornTries is how often a file that changes while it is read is read
-	// again at once; after that it is Unknown until it rests.
+	// again at once; after that it is Unknown until it rests. A file of more
+	// than tornSize is not: everybody else waits for it.
 	tornTries = 3
+	tornSize  = 4 << 20
 )
 
 // file reads a file unless its stat stands for its content.
@@ -26,18 +29,35 @@ func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found
 	if s.wait != nil && s.wait(path, st) {
 		return s.d.known(path)
 	}
-	var f found
-	var ok bool
-	for range tornTries {
-		if f, ok = s.read(path, dir, name); ok || !f.entry.IsFile() {
-			return f
-		}
+	f, ok := s.tries(path, dir, name, st.Size)
+	if ok || !f.entry.IsFile() {
+		return f
 	}
 	if s.torn == nil {
 		return found{entry: tree.NewUnknown(reasonTorn)}
 	}
 	s.torn(path)
 	return s.growing(path, dir, name, f)
+}
+
+// tries reads a file until it was the same all the time, or is too restless.
+func (s *scanner) tries(path string, dir fsx.Dir, name string, size int64) (f found, ok bool) {
+	begun := s.d.opt.Clock.Now()
+	for n := 0; n == 0 || n < tornTries && size <= tornSize && !ok && f.entry.IsFile(); n++ {
+		f, ok = s.read(path, dir, name)
+	}
+	if size > tornSize && !s.captured {
+		s.d.took(path, begun)
+	}
+	return f, ok
+}
+
+// took notes how long a large file has taken: it gets its next look in turn.
+func (d *Disk) took(path string, begun time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.opt.Clock.Now()
+	d.settle.Took(now, path, now.Sub(begun))
 }
 
 // growing is what counts of a file that does not rest: what it was known to

@@ -11,7 +11,7 @@ import (
 
 // settleCases are scripts. A line is a time in milliseconds and what happens then:
 // an event (`create f`, `moved-to d/ 7`, where / marks a directory and 7 is the cookie),
-// `defer absent|empty|changed PATH`, `written PATH...`, `expedite`, `know PATH...`, `unknow PATH...`, or
+// `defer absent|empty|changed PATH`, `written PATH...`, `took PATH MS`, `expedite`, `know PATH...`, `unknow PATH...`, or
 // `due`, after which stands what must be due: a path, with / if the look is deep,
 // * if modified, ! if an absence and . if an empty file is to be believed; a=>b is a move; ; parts batches; - is nothing.
 var settleCases = []struct{ name, script string }{
@@ -416,6 +416,30 @@ var settleCases = []struct{ name, script string }{
 		0 written d/f e
 		0 due d/h
 		20 due d/f*. d/g! e*.`},
+	{"E1 a large file that is closed again and again waits for its turn", `
+		0 know f
+		0 close-write f
+		0 due f*
+		200 took f 200
+		300 close-write f
+		300 due -
+		2199 due -
+		2200 due f*.
+		2400 took f 200
+		5000 close-write f
+		5000 due f*
+		5001 took f 1
+		5002 close-write f
+		5002 due f*`},
+	{"E1 a large file that is open does not eat the time", `
+		0 know f
+		0 modify f
+		20 due f*.
+		220 took f 200
+		220 modify f
+		520 due -
+		2219 due -
+		2220 due f*.`},
 	{"E2 changed while it was read", `
 		0 know f
 		0 close-write f
@@ -536,6 +560,9 @@ func (r *settler) step(ms int, f []string) {
 	case "defer":
 		why := map[string]Why{"absent": Absent, "empty": Empty, "changed": Changed}[f[1]]
 		r.s.Defer(at(ms), f[2], why)
+	case "took":
+		took, _ := strconv.Atoi(f[2])
+		r.s.Took(at(ms), f[1], time.Duration(took)*time.Millisecond)
 	case "written":
 		got := r.s.Written("")
 		slices.Sort(got)
