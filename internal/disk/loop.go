@@ -1,12 +1,10 @@
 package disk
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/twosync/twosync/internal/replica"
@@ -167,7 +165,7 @@ func (d *Disk) takeAgain(now time.Time) (b watch.Batch) {
 			b.Looks = append(b.Looks, k.Look)
 		}
 	}
-	slices.SortFunc(b.Looks, func(a, b watch.Look) int { return cmp.Compare(a.Path, b.Path) })
+	b.Sort()
 	return b
 }
 

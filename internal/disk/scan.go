@@ -1,10 +1,9 @@
 package disk
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
-	"slices"
+	"sort"
 	"sync"
 
 	"github.com/twosync/twosync/internal/fsx"
@@ -141,9 +140,15 @@ func (s *scanner) pick(path string, items []fsx.Item, st *stats) []fsx.Item {
 		}
 		kept = append(kept, it)
 	}
-	slices.SortFunc(kept, func(a, b fsx.Item) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Sort(byName(kept))
 	return kept
 }
+
+type byName []fsx.Item
+
+func (n byName) Len() int           { return len(n) }
+func (n byName) Less(i, j int) bool { return n[i].Name < n[j].Name }
+func (n byName) Swap(i, j int)      { n[i], n[j] = n[j], n[i] }
 
 // name looks at one name of dir and, when it is a directory, at all below it.
 func (s *scanner) name(path string, dir fsx.Dir, name string, kind fsx.Kind) found {

@@ -1,9 +1,8 @@
 package watch
 
 import (
-	"cmp"
 	"container/heap"
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -78,6 +77,15 @@ type Batch struct {
 	Looks []Look // by path
 	Moves []Move
 }
+
+// Sort puts the looks in order.
+func (b Batch) Sort() { sort.Sort(byPath(b.Looks)) }
+
+type byPath []Look
+
+func (l byPath) Len() int           { return len(l) }
+func (l byPath) Less(i, j int) bool { return l[i].Path < l[j].Path }
+func (l byPath) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
 
 // Why says what a look found that must not be believed yet.
 type Why uint8
@@ -185,7 +193,7 @@ func (s *Settle) Due(now time.Time) []Batch {
 		batches = append(batches, b)
 	}
 	for _, b := range batches {
-		slices.SortFunc(b.Looks, func(a, b Look) int { return cmp.Compare(a.Path, b.Path) })
+		b.Sort()
 	}
 	return batches
 }
