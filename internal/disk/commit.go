@@ -162,8 +162,8 @@ func (d *Disk) hold(path string, f found) []replica.Seen {
 	old := tree.Get(d.index.tree, path)
 	forced := d.forced[path]
 	delete(d.forced, path)
-	if forced && d.rules.Ignored(path, false) {
-		return []replica.Seen{{Path: path, Entry: f.entry}}
+	if forced && old == nil && f.entry == ruledOut.entry {
+		return []replica.Seen{{Path: path, Entry: f.entry}} // an answer, and nothing to be remembered
 	}
 	if f.entry != nil {
 		f.entry = tree.Share(f.entry, old)

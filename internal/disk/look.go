@@ -81,7 +81,7 @@ func (l *looker) one(k watch.Look) {
 	case isAbsent(err):
 		l.absent(k)
 	case d.outOfSight(parent, name, err == nil && st.Kind == fsx.Directory):
-		l.ignored(k, parent)
+		l.ignored(k.Path, parent)
 	case err != nil:
 		d.tryAgain(k.Path, err)
 		l.saw = append(l.saw, sight{path: k.Path, f: unknown(err)})
@@ -101,19 +101,25 @@ func (d *Disk) outOfSight(parent, name string, isDir bool) bool {
 	return d.ignored(parent, name, isDir) || parent != "" && d.rules.Ignored(parent, true)
 }
 
-// ignored notes that a directory holds something that the rules ignore.
-func (l *looker) ignored(k watch.Look, parent string) {
-	d := l.d
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if parent == "" && k.Path == privateName {
+// ruledOut is what is said of what the rules ignore.
+var ruledOut = found{entry: tree.NewUnknown("ignored by the rules")}
+
+// ignored notes that a directory holds something that the rules ignore. Nothing
+// is known of it then, if anybody knew or asked: the rules may have come to ignore
+// the path when it became a directory. What came from another name is still watched.
+func (l *looker) ignored(path, parent string) {
+	if path == privateName {
 		return
 	}
+	d := l.d
+	d.watch.Remove(path)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if s := d.index.dir(parent); s != nil {
 		s.hidden = true
 	}
-	if d.forced[k.Path] {
-		l.saw = append(l.saw, sight{path: k.Path, f: found{entry: tree.NewUnknown("ignored by the rules")}})
+	if d.forced[path] || tree.Get(d.index.tree, path) != nil {
+		l.saw = append(l.saw, sight{path: path, f: ruledOut})
 	}
 }
 

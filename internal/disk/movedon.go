@@ -3,6 +3,7 @@ package disk
 import (
 	"time"
 
+	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 	"github.com/twosync/twosync/internal/watch"
@@ -81,6 +82,9 @@ func (d *Disk) lookNow(cur *cursor, path string) found {
 	s := &scanner{d: d, prior: d.strictPrior, torn: d.rereadLater}
 	if err != nil {
 		return s.unknown(path, err)
+	}
+	if st, err := dir.Stat(name); err == nil && d.outOfSight(parent, name, st.Kind == fsx.Directory) {
+		return ruledOut
 	}
 	return s.name(path, dir, name, 0)
 }
