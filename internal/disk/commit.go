@@ -103,22 +103,20 @@ func (d *Disk) unwritten(path string, f found) (_ found, ok bool) {
 }
 
 // graft puts into a scan of path what the index holds wherever a batch was at
-// work while the scan ran: the scan may have seen a step of it. Callers hold mu.
+// work while the scan ran: the scan may have seen a step of it. It may also have
+// seen an edit that followed, so those paths are looked at again. Callers hold mu.
 func (d *Disk) graft(path string, f found) found {
 	x := index{tree: f.entry, stats: f.stats}
-	take := func(p string) bool {
-		if p == path || !tree.Within(p, path) {
-			return false
+	take := func(p string) {
+		if p != path && tree.Within(p, path) && x.set(below(p, path), d.index.get(p)) {
+			d.lookAgain(watch.Look{Path: p, Deep: true})
 		}
-		return x.set(below(p, path), d.index.get(p))
 	}
 	for p := range d.touched {
 		take(p)
 	}
 	for p := range d.leased {
-		if take(p) {
-			d.lookAgain(watch.Look{Path: p, Deep: true})
-		}
+		take(p)
 	}
 	return found{entry: x.tree, stats: x.stats}
 }

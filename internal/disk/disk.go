@@ -108,6 +108,7 @@ type Disk struct {
 	lastEvent  time.Time           // guarded by mu
 	restless   bool                // guarded by mu: some stats may not be proven
 	unsaved    bool                // guarded by mu: the stat cache is older than the index
+	begunAt    time.Time           // guarded by mu: when the first scan was over
 	savedAt    time.Time           // guarded by mu
 	saveDue    bool                // guarded by mu
 	choring    bool                // guarded by mu: chores were ordered and are not done

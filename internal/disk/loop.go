@@ -80,7 +80,8 @@ func (d *Disk) firstScan() {
 	f, _ = d.unwritten("", f)
 	f = d.graft("", f)
 	d.set("", f)
-	d.lastEvent = d.opt.Clock.Now()
+	d.begunAt = d.opt.Clock.Now()
+	d.lastEvent = d.begunAt
 	d.report(replica.Report{Observed: &replica.Observed{Whole: true, Seen: []replica.Seen{{Entry: f.entry}}}})
 }
 

@@ -213,9 +213,10 @@ func copyHash(to io.Writer, from io.Reader, size int64) (n int64, d tree.Digest,
 	return n, h.Sum128().Bytes(), nil
 }
 
-// trust says how far a file's stat stands for its content from now on.
+// trust says how far a file's stat stands for its content from now on. Whoever
+// set back the one stamp has left his time in the other.
 func (d *Disk) trust(st fsx.Stat) trust {
-	if d.settledBefore(st.Mtime, d.opt.Clock.Now().UnixNano()) {
+	if d.settledBefore(max(st.Mtime, st.Ctime), d.opt.Clock.Now().UnixNano()) {
 		return proven
 	}
 	return racy

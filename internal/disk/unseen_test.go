@@ -208,3 +208,40 @@ func TestBecameSearchable(t *testing.T) {
 	r.flush()
 	r.check()
 }
+
+// B14: where something is written all the time, and nothing is ever proven, the
+// stats of what rests are saved all the same.
+func TestSavedThoughNothingRests(t *testing.T) {
+	dir := t.TempDir()
+	os.WriteFile(dir+"/rests", []byte("x"), 0o666)
+	long := time.Now().Add(-time.Hour)
+	os.Chtimes(dir+"/rests", long, long)
+	clock := newClock()
+	clock.advance(time.Minute) // the file's other stamp is of today
+	r := open(t, dir, Options{Clock: clock})
+	for range int(2 * saveEvery / time.Second) {
+		clock.advance(time.Second)
+		r.write("log", clock.Now().String())
+		r.flush()
+		if _, err := os.Stat(dir + "/" + privateName + "/" + cacheName); err == nil {
+			return
+		}
+	}
+	t.Error("never saved")
+}
+
+// D9: a file whose time of writing was set back is as young as its change.
+func TestSetBackIsYoung(t *testing.T) {
+	d := New(t.TempDir(), Options{Clock: newClock()})
+	d.granule = int64(time.Second)
+	now := time.Now().UnixNano()
+	hour := int64(time.Hour)
+	for _, c := range []struct {
+		st   fsx.Stat
+		want trust
+	}{{fsx.Stat{Mtime: now - hour, Ctime: now - hour}, proven}, {fsx.Stat{Mtime: now - hour, Ctime: now}, racy}, {fsx.Stat{Mtime: now, Ctime: now}, racy}} {
+		if got := d.trust(c.st); got != c.want {
+			t.Errorf("%+v is %d", c.st, got)
+		}
+	}
+}
