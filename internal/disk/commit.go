@@ -169,6 +169,9 @@ func (d *Disk) hold(path string, f found) []replica.Seen {
 	if !d.set(path, f) {
 		return nil
 	}
+	if f.entry.IsFile() && !tree.Same(f.entry, old) {
+		d.lookAtLinks(path, f.meta.ino, old != nil)
+	}
 	var seen []replica.Seen
 	tree.Diff(path, old, f.entry, func(p string, was, now *tree.Entry) bool {
 		if was.IsDir() && (now == nil || now.Kind != tree.Unknown) { // it may be there as it was

@@ -100,6 +100,7 @@ type Disk struct {
 	again      map[string]asked    // guarded by mu: looks to be made whatever the watch says
 	saw        sights              // guarded by mu: what is just being committed
 	retry      retry               // guarded by mu
+	links      map[uint64][]string // guarded by mu: the names of files that have several, by inode
 	forced     map[string]bool     // guarded by mu: paths to report even if nothing changed
 	touched    map[string]struct{} // guarded by mu: paths set by batches during a scan; nil when there is none
 	flushes    []flush             // guarded by mu

@@ -23,6 +23,9 @@ const (
 
 // file reads a file unless its stat stands for its content.
 func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found {
+	if !s.captured {
+		s.d.linked(path, st)
+	}
 	if e, t, ok := s.prior(path, st); ok {
 		return found{entry: s.d.withExecOf(e, st), meta: metaOf(st, t)}
 	}

@@ -245,3 +245,21 @@ func TestSetBackIsYoung(t *testing.T) {
 		}
 	}
 }
+
+// D4: a write under one of a file's names is one under all of them.
+func TestHardLinks(t *testing.T) {
+	dir := t.TempDir()
+	os.MkdirAll(dir+"/a", 0o777)
+	os.MkdirAll(dir+"/b", 0o777)
+	os.WriteFile(dir+"/a/x", []byte("one"), 0o666)
+	os.Link(dir+"/a/x", dir+"/b/x")
+	r := open(t, dir, Options{})
+	r.write("a/x", "two")
+	r.flush()
+	r.check()
+	os.Link(dir+"/b/x", dir+"/a/y")
+	r.flush()
+	r.write("a/y", "three")
+	r.flush()
+	r.check()
+}
