@@ -32,6 +32,9 @@ func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found
 	if s.wait != nil && s.wait(path, st) {
 		return s.d.known(path)
 	}
+	if st.Size > tornSize && !s.captured {
+		defer s.d.took(path, s.d.opt.Clock.Now())
+	}
 	f, ok := s.tries(path, dir, name, st.Size)
 	if ok || !f.entry.IsFile() {
 		return f
@@ -45,12 +48,8 @@ func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found
 
 // tries reads a file until it was the same all the time, or is too restless.
 func (s *scanner) tries(path string, dir fsx.Dir, name string, size int64) (f found, ok bool) {
-	begun := s.d.opt.Clock.Now()
 	for n := 0; n == 0 || n < tornTries && size <= tornSize && !ok && f.entry.IsFile(); n++ {
 		f, ok = s.read(path, dir, name)
-	}
-	if size > tornSize && !s.captured {
-		s.d.took(path, begun)
 	}
 	return f, ok
 }
