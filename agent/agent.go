@@ -14,9 +14,7 @@ package agent
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,23 +64,44 @@ func run(args []string) error {
 	if len(args) == 0 || args[0] != "serve" {
 		return errors.New("usage: twosync-agent serve --root DIR | twosync-agent version")
 	}
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	root := flags.String("root", "", "")
-	outer := flags.Bool("outer", false, "")
-	holder := flags.String("holder", "", "")
-	if err := flags.Parse(args[1:]); err != nil {
+	a, err := parse(args[1:])
+	if err != nil {
 		return err
 	}
-	if !filepath.IsAbs(*root) {
-		return fmt.Errorf("--root must be an absolute path, not %q", *root)
+	if !filepath.IsAbs(a.root) {
+		return fmt.Errorf("--root must be an absolute path, not %q", a.root)
 	}
-	opt := disk.Options{Make: true, Holder: *holder, LockWait: lockWait}
-	*root = filepath.Clean(*root)
-	if *outer {
-		opt.Stage = stageFor(*root)
+	opt := disk.Options{Make: true, Holder: a.holder, LockWait: lockWait}
+	a.root = filepath.Clean(a.root)
+	if a.outer {
+		opt.Stage = stageFor(a.root)
 	}
-	return serve(*root, opt)
+	return serve(a.root, opt)
+}
+
+// arguments are those of serve.
+type arguments struct {
+	root, holder string
+	outer        bool
+}
+
+// parse reads the arguments of serve. Package flag would do it too, at the cost
+// of one percent of the agent's size.
+func parse(args []string) (a arguments, err error) {
+	for len(args) > 0 {
+		name := args[0]
+		args = args[1:]
+		if name == "--outer" {
+			a.outer = true
+			continue
+		}
+		into := map[string]*string{"--root": &a.root, "--holder": &a.holder}[name]
+		if into == nil || len(args) == 0 {
+			return a, fmt.Errorf("serve does not understand %q", name)
+		}
+		*into, args = args[0], args[1:]
+	}
+	return a, nil
 }
 
 func serve(root string, opt disk.Options) error {

@@ -2,8 +2,7 @@ package protocol
 
 import (
 	"bytes"
-	"maps"
-	"slices"
+	"sort"
 
 	"github.com/twosync/twosync/internal/record"
 	"github.com/twosync/twosync/internal/replica"
@@ -146,11 +145,22 @@ func (t *trees) entry() *tree.Entry {
 
 func appendContents(b []byte, contents replica.Contents) []byte {
 	b = record.AppendUint(b, uint64(len(contents)))
-	for _, d := range slices.SortedFunc(maps.Keys(contents), compareDigests) {
+	digests := make(byDigest, 0, len(contents))
+	for d := range contents {
+		digests = append(digests, d)
+	}
+	sort.Sort(digests)
+	for _, d := range digests {
 		b = record.AppendString(append(b, d[:]...), contents[d])
 	}
 	return b
 }
+
+type byDigest []tree.Digest
+
+func (d byDigest) Len() int           { return len(d) }
+func (d byDigest) Less(i, j int) bool { return compareDigests(d[i], d[j]) < 0 }
+func (d byDigest) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
 
 func compareDigests(a, b tree.Digest) int { return bytes.Compare(a[:], b[:]) }
 

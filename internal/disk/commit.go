@@ -1,6 +1,8 @@
 package disk
 
 import (
+	"time"
+
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 	"github.com/twosync/twosync/internal/watch"
@@ -39,10 +41,15 @@ func (l *looker) commit() {
 	if d.gone || d.life.Err() != nil {
 		return
 	}
+	d.drain(l.saw)
 	var seen []replica.Seen
 	for _, s := range l.saw {
+		var ok bool
+		if s.f, ok = d.unwritten(s.path, s.f); !ok {
+			continue
+		}
 		if d.busyAt(s.path) {
-			d.lookAgain(watch.Look{Path: s.path, Deep: s.f.entry.IsDir(), Modified: true, TrustAbsent: true})
+			d.lookAgain(watch.Look{Path: s.path, Deep: s.f.entry.IsDir(), Modified: true})
 			continue
 		}
 		if s.f.entry.IsDir() {
@@ -58,23 +65,58 @@ func (l *looker) commit() {
 	}
 }
 
+// drain takes what the kernel holds by now, and has it understood by who knows
+// what is about to be committed. Callers hold mu, and are the watch loop: nobody
+// else may come between the events and their order.
+func (d *Disk) drain(saw sights) {
+	d.saw = saw
+	defer func() { d.saw = nil }()
+	if events, err := d.watch.Wait(0); err == nil && len(events) > 0 {
+		now := d.opt.Clock.Now()
+		d.settle.Add(now, events)
+		d.lastEvent = now
+	}
+}
+
+// unwritten takes out of what was seen at path what was written since it was
+// read: it may be half of a save, though it did not change during the read. The
+// index's word stands there, and the file has another look before it. Nothing is
+// left of f where f is such a file; ok is false then. Callers hold mu.
+func (d *Disk) unwritten(path string, f found) (_ found, ok bool) {
+	x := index{tree: f.entry, stats: f.stats}
+	for _, p := range d.settle.Written(path) {
+		now, was := tree.Get(f.entry, below(p, path)), d.index.get(p)
+		if d.index.tree == nil {
+			was.entry = tree.NewUnknown(reasonTorn) // the first scan: nothing is known
+		}
+		if now.IsFile() && !tree.Same(now, was.entry) {
+			d.settle.Defer(d.opt.Clock.Now(), p, watch.Changed)
+		}
+		if p == path && (now == nil || now.IsFile()) {
+			return f, false
+		}
+		if now.IsFile() {
+			x.set(below(p, path), was)
+		}
+	}
+	return found{entry: x.tree, meta: f.meta, stats: x.stats}, true
+}
+
 // graft puts into a scan of path what the index holds wherever a batch was at
-// work while the scan ran: the scan may have seen a step of it. Callers hold mu.
+// work while the scan ran: the scan may have seen a step of it. It may also have
+// seen an edit that followed, so those paths are looked at again. Callers hold mu.
 func (d *Disk) graft(path string, f found) found {
 	x := index{tree: f.entry, stats: f.stats}
-	take := func(p string) bool {
-		if p == path || !tree.Within(p, path) {
-			return false
+	take := func(p string) {
+		if p != path && tree.Within(p, path) && x.set(below(p, path), d.index.get(p)) {
+			d.lookAgain(watch.Look{Path: p, Deep: true})
 		}
-		return x.set(below(p, path), d.index.get(p))
 	}
 	for p := range d.touched {
 		take(p)
 	}
 	for p := range d.leased {
-		if take(p) {
-			d.lookAgain(watch.Look{Path: p, Deep: true})
-		}
+		take(p)
 	}
 	return found{entry: x.tree, stats: x.stats}
 }
@@ -105,10 +147,10 @@ func (d *Disk) keepMissing(path string, f found) found {
 	return found{entry: x.tree, stats: x.stats}
 }
 
-// below returns p, which is below path, relative to it.
+// below returns p, which is path or below it, relative to it.
 func below(p, path string) string {
-	if path == "" {
-		return p
+	if path == "" || p == path {
+		return p[len(path):]
 	}
 	return p[len(path)+1:]
 }
@@ -118,8 +160,8 @@ func (d *Disk) hold(path string, f found) []replica.Seen {
 	old := tree.Get(d.index.tree, path)
 	forced := d.forced[path]
 	delete(d.forced, path)
-	if forced && d.rules.Ignored(path, false) {
-		return []replica.Seen{{Path: path, Entry: f.entry}}
+	if forced && old == nil && f.entry == ruledOut.entry {
+		return []replica.Seen{{Path: path, Entry: f.entry}} // an answer, and nothing to be remembered
 	}
 	if f.entry != nil {
 		f.entry = tree.Share(f.entry, old)
@@ -127,9 +169,12 @@ func (d *Disk) hold(path string, f found) []replica.Seen {
 	if !d.set(path, f) {
 		return nil
 	}
+	if f.entry.IsFile() && !tree.Same(f.entry, old) {
+		d.lookAtLinks(path, f.meta.ino, old != nil)
+	}
 	var seen []replica.Seen
 	tree.Diff(path, old, f.entry, func(p string, was, now *tree.Entry) bool {
-		if was.IsDir() {
+		if was.IsDir() && (now == nil || now.Kind != tree.Unknown) { // it may be there as it was
 			d.watch.Remove(p)
 		}
 		seen = append(seen, replica.Seen{Path: p, Entry: now})
@@ -156,14 +201,19 @@ func (d *Disk) setByBatch(path string, f found) bool {
 	return d.set(path, f)
 }
 
-// lookAgain asks for a look, whatever the watch says. Callers hold mu.
+// asked is a look that was asked for.
+type asked struct {
+	watch.Look
+	at time.Time // when it may be made
+}
+
+// lookAgain asks for a look, whatever the watch says. It believes nothing at
+// first sight that may be a moment inside a save. Callers hold mu.
 func (d *Disk) lookAgain(k watch.Look) {
 	was := d.again[k.Path]
-	k.Deep = k.Deep || was.Deep
-	k.Modified = k.Modified || was.Modified
-	k.TrustAbsent = k.TrustAbsent || was.TrustAbsent
-	k.TrustEmpty = k.TrustEmpty || was.TrustEmpty
-	d.again[k.Path] = k
+	d.again[k.Path] = asked{Look: watch.Look{
+		Path: k.Path, Deep: k.Deep || was.Deep, Modified: k.Modified || was.Modified,
+	}}
 }
 
 // leasedAt says whether a batch is at work at or above path. Callers hold mu.

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,8 @@ type Options struct {
 	// DisplacedDone is called after some calls of Displaced; nil: nobody has to
 	// know.
 	DisplacedDone func() error
-	// Sweep is how often everything is statted although nothing was noticed.
+	// Sweep is how often everything is statted although nothing was noticed; 0
+	// is 15 minutes, or less where the kernel does not notice all.
 	Sweep time.Duration
 }
 
@@ -61,6 +63,7 @@ type Disk struct {
 	rules    *ignore.Rules
 	facts    replica.Facts
 	granule  int64
+	deaf     bool   // the kernel does not tell all that is written
 	uid, gid uint32 // of what we make
 	boot     string // names the machine's current boot; empty when that is not known
 
@@ -93,23 +96,27 @@ type Disk struct {
 	young  []string // owned by the watch loop: directories whose stats are to be proven
 
 	mu         sync.Mutex
-	index      index                 // guarded by mu
-	settle     watch.Settle          // guarded by mu
-	leased     map[string]int        // guarded by mu: paths a batch is at work on
-	again      map[string]watch.Look // guarded by mu: looks to be made whatever the watch says
-	forced     map[string]bool       // guarded by mu: paths to report even if nothing changed
-	touched    map[string]struct{}   // guarded by mu: paths set by batches during a scan; nil when there is none
-	flushes    []flush               // guarded by mu
-	polled     map[string]struct{}   // guarded by mu: directories without a watch
-	saidPolled bool                  // guarded by mu
-	lastEvent  time.Time             // guarded by mu
-	restless   bool                  // guarded by mu: some stats may not be proven
-	unsaved    bool                  // guarded by mu: the stat cache is older than the index
-	savedAt    time.Time             // guarded by mu
-	saveDue    bool                  // guarded by mu
-	choring    bool                  // guarded by mu: chores were ordered and are not done
-	gone       bool                  // guarded by mu: the root is; nothing is applied any more
-	closed     bool                  // guarded by mu
+	index      index               // guarded by mu
+	settle     watch.Settle        // guarded by mu
+	leased     map[string]int      // guarded by mu: paths a batch is at work on
+	again      map[string]asked    // guarded by mu: looks to be made whatever the watch says
+	saw        sights              // guarded by mu: what is just being committed
+	retry      retry               // guarded by mu
+	links      map[uint64][]string // guarded by mu: the names of files that have several, by inode
+	forced     map[string]bool     // guarded by mu: paths to report even if nothing changed
+	touched    map[string]struct{} // guarded by mu: paths set by batches during a scan; nil when there is none
+	flushes    []flush             // guarded by mu
+	polled     map[string]struct{} // guarded by mu: directories without a watch
+	saidPolled bool                // guarded by mu
+	lastEvent  time.Time           // guarded by mu
+	restless   bool                // guarded by mu: some stats may not be proven
+	unsaved    bool                // guarded by mu: the stat cache is older than the index
+	begunAt    time.Time           // guarded by mu: when the first scan was over
+	savedAt    time.Time           // guarded by mu
+	saveDue    bool                // guarded by mu
+	choring    bool                // guarded by mu: chores were ordered and are not done
+	gone       bool                // guarded by mu: the root is; nothing is applied any more
+	closed     bool                // guarded by mu
 }
 
 // New returns a Disk on the directory at path. Nothing is touched before Start.
@@ -126,16 +133,13 @@ func New(path string, opt Options) *Disk {
 	if opt.Each == nil {
 		opt.Each = newEach(workers())
 	}
-	if opt.Sweep == 0 {
-		opt.Sweep = sweepEvery
-	}
 	d := &Disk{
 		path: path, opt: opt,
 		settles: make(chan replica.Settle, maxSettles),
 		chores:  make(chan struct{}, 1),
 		started: make(chan struct{}),
 		leased:  make(map[string]int),
-		again:   make(map[string]watch.Look),
+		again:   make(map[string]asked),
 		forced:  make(map[string]bool),
 		polled:  make(map[string]struct{}),
 	}
@@ -147,9 +151,10 @@ func New(path string, opt Options) *Disk {
 
 // knows says whether an absence at path is news. Where a batch is at work it
 // may be: the index learns of what was put there a moment after everybody else
-// can see it, and take it away again. Callers hold mu.
+// can see it, and take it away again. The same goes for what is just being
+// committed. And whoever asked wants to know. Callers hold mu.
 func (d *Disk) knows(path string) bool {
-	return d.leasedAt(path) || tree.Get(d.index.tree, path) != nil
+	return d.forced[path] || d.leasedAt(path) || tree.Get(d.index.tree, path) != nil || d.saw.holds(path)
 }
 
 // maxSettles bounds the groups that wait for durability; the engine has one in
@@ -193,16 +198,37 @@ func (d *Disk) start(ctx context.Context, s replica.Start) (id replica.Identity,
 	if err := d.recoverSlots(); err != nil {
 		return id, err
 	}
-	if d.watch, err = d.opt.Source(d.path); err != nil {
-		return id, fmt.Errorf("watch %s: %w", d.path, err)
+	if err := d.openWatch(); err != nil {
+		return id, err
 	}
-	d.settle.Precise = d.watch.Precise()
-	d.facts.Watch = d.watch.Mode()
 	id.Root, id.Boot, id.Facts = d.path, d.boot, d.facts
 	if real, err := filepath.EvalSymlinks(d.path); err == nil {
 		id.Root = real
 	}
 	return id, nil
+}
+
+// openWatch opens the best source that there is.
+func (d *Disk) openWatch() (err error) {
+	d.watch, err = d.opt.Source(d.path)
+	if limit, ok := errors.AsType[*watch.LimitError](err); ok {
+		d.watch, err = watch.NewPoll(watch.PollInterval), nil
+		d.report(replica.Report{Notice: &replica.Notice{Level: replica.Warn, Remedy: limit.Remedy,
+			Text: "changes can't be watched: " + limit.Error() + "; everything is looked at every few seconds"}})
+	}
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", d.path, err)
+	}
+	d.settle.Precise, d.facts.Watch = d.watch.Precise(), d.watch.Mode()
+	d.deaf = d.facts.Watch == "poll"
+	d.sweeps.every = cmp.Or(d.opt.Sweep, sweepEvery)
+	switch fs := d.opt.FS.Magic(d.root); fs {
+	case "nfs", "9p", "cifs", "smb2", "smb", "smbfs", "ceph", "afs", "vboxsf":
+		d.deaf, d.sweeps.every = true, min(d.sweeps.every, farEvery)
+		d.report(replica.Report{Notice: &replica.Notice{Level: replica.Info,
+			Text: d.path + " is on " + fs + ": what other machines change there is noticed within seconds, not at once"}})
+	}
+	return nil
 }
 
 // Next implements replica.Replica.

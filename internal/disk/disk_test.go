@@ -221,7 +221,7 @@ func (r *rig) scan() *tree.Entry {
 	blind := watch.NewPoll(time.Hour)
 	defer blind.Close()
 	d := &Disk{opt: r.d.opt, rules: r.d.rules, watch: blind, rootDev: r.d.rootDev, facts: r.d.facts, life: context.Background(),
-		polled: make(map[string]struct{}), again: make(map[string]watch.Look)}
+		polled: make(map[string]struct{}), again: make(map[string]asked)}
 	d.opt.FS, d.opt.Clock = fsx.OS(), systemClock{}
 	root, err := d.opt.FS.OpenRoot(r.dir)
 	if err != nil {

@@ -17,7 +17,7 @@
 //	index.go    what the root holds as far as is known, with stats; names.go
 //	loop.go     the pace: events, looks, flushes
 //	look.go     from a hint to what a path holds; commit.go: from there to a report
-//	scan.go     reading directories; read.go: reading files
+//	scan.go     reading directories; read.go: reading files; unknown.go; links.go
 //	sweep.go    looking although nothing was noticed; the root's identity
 //	rest.go     what is put in order while nothing happens; cache.go
 //	apply.go    a batch: move.go, local.go, then put and remove; movedon.go

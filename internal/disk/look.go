@@ -3,6 +3,8 @@ package disk
 import (
 	"errors"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/tree"
@@ -32,7 +34,7 @@ type looker struct {
 	cur    *cursor
 	moves  []watch.Move
 	inline *inline
-	saw    []sight
+	saw    sights
 }
 
 // sight is one look's result, not committed yet.
@@ -40,6 +42,17 @@ type sight struct {
 	path string
 	f    found
 	deep bool // what is missing below is not believed yet
+}
+
+// sights are those of one batch of looks, by path.
+type sights []sight
+
+// holds says whether one of them found something at path.
+func (saw sights) holds(path string) bool {
+	return len(saw) > 0 && anyAbove(path, func(above string) bool {
+		i, ok := slices.BinarySearchFunc(saw, above, func(s sight, p string) int { return strings.Compare(s.path, p) })
+		return ok && tree.Get(saw[i].f.entry, below(path, above)) != nil
+	})
 }
 
 // whole looks everywhere. That follows lost events, so a stat that is as young
@@ -68,8 +81,9 @@ func (l *looker) one(k watch.Look) {
 	case isAbsent(err):
 		l.absent(k)
 	case d.outOfSight(parent, name, err == nil && st.Kind == fsx.Directory):
-		l.ignored(k, parent)
+		l.ignored(k.Path, parent)
 	case err != nil:
+		d.tryAgain(k.Path, err)
 		l.saw = append(l.saw, sight{path: k.Path, f: unknown(err)})
 	default:
 		l.present(k, dir, name, st)
@@ -87,19 +101,25 @@ func (d *Disk) outOfSight(parent, name string, isDir bool) bool {
 	return d.ignored(parent, name, isDir) || parent != "" && d.rules.Ignored(parent, true)
 }
 
-// ignored notes that a directory holds something that the rules ignore.
-func (l *looker) ignored(k watch.Look, parent string) {
-	d := l.d
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if parent == "" && k.Path == privateName {
+// ruledOut is what is said of what the rules ignore.
+var ruledOut = found{entry: tree.NewUnknown("ignored by the rules")}
+
+// ignored notes that a directory holds something that the rules ignore. Nothing
+// is known of it then, if anybody knew or asked: the rules may have come to ignore
+// the path when it became a directory. What came from another name is still watched.
+func (l *looker) ignored(path, parent string) {
+	if path == privateName {
 		return
 	}
+	d := l.d
+	d.watch.Remove(path)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if s := d.index.dir(parent); s != nil {
 		s.hidden = true
 	}
-	if d.forced[k.Path] {
-		l.saw = append(l.saw, sight{path: k.Path, f: found{entry: tree.NewUnknown("ignored by the rules")}})
+	if d.forced[path] || tree.Get(d.index.tree, path) != nil {
+		l.saw = append(l.saw, sight{path: path, f: ruledOut})
 	}
 }
 
@@ -118,7 +138,7 @@ func (d *Disk) skip(k watch.Look) bool {
 // moment to come back.
 func (l *looker) absent(k watch.Look) {
 	if !k.TrustAbsent {
-		l.d.deferLook(k.Path, watch.Absent)
+		l.d.deferLook(k, watch.Absent)
 		return
 	}
 	l.saw = append(l.saw, sight{path: k.Path})
@@ -129,11 +149,15 @@ func (l *looker) present(k watch.Look, dir fsx.Dir, name string, st fsx.Stat) {
 	d := l.d
 	was := d.known(k.Path)
 	if st.Kind == fsx.Directory && !k.Deep && was.stats != nil && was.stats.ino == st.Ino {
+		if was.entry.Murky() {
+			l.glance(k.Path) // what could not be read below it may have become readable
+			return
+		}
 		l.saw = append(l.saw, sight{path: k.Path, f: was})
 		return
 	}
-	if st.Kind == fsx.Regular && !k.TrustEmpty && emptied(k, st, was.entry) {
-		d.deferLook(k.Path, watch.Empty)
+	if st.Kind == fsx.Regular && !k.TrustEmpty && (begun(st, was) && !k.Modified || emptied(st, was)) {
+		d.deferLook(k, watch.Empty)
 		return
 	}
 	s := &scanner{d: d, prior: d.priorFor(k, l.moves), inline: l.inline, torn: d.rereadLater}
@@ -141,50 +165,64 @@ func (l *looker) present(k watch.Look, dir fsx.Dir, name string, st fsx.Stat) {
 		s.wait = d.unfinished
 	}
 	f := s.name(k.Path, dir, name, st.Kind)
-	if f.entry != nil && f.entry.Kind == tree.Unknown && f.entry.Text == reasonTorn {
+	if f.entry == nil {
+		l.absent(k) // gone since the stat
+		return
+	}
+	if f.entry.Kind == tree.Unknown && f.entry.Text == reasonTorn {
 		return // it is looked at again when it rests
 	}
 	if f.entry.IsFile() && f.entry.Size == 0 && st.Size > 0 && !k.TrustEmpty {
-		d.deferLook(k.Path, watch.Empty) // emptied between the stat and the read
+		d.deferLook(k, watch.Empty) // emptied between the stat and the read
 		return
 	}
 	l.saw = append(l.saw, sight{k.Path, f, true})
 }
 
-// emptied says whether a file may be a moment inside a save: it was emptied, or
-// it is new and nobody has closed it.
-func emptied(k watch.Look, st fsx.Stat, was *tree.Entry) bool {
-	if was == nil {
-		return st.Size == 0 || !k.Modified
-	}
-	return st.Size == 0 && was.Size > 0
+// begun says whether a file is another than was known at its path: if nobody has
+// closed it, it may be half of a save.
+func begun(st fsx.Stat, was found) bool { return !was.entry.IsFile() || was.meta.ino != st.Ino }
+
+// emptied says whether a file is empty and was not.
+func emptied(st fsx.Stat, was found) bool {
+	return st.Size == 0 && !(was.entry.IsFile() && was.entry.Size == 0)
 }
 
-// unfinished is emptied for a file that was met in a scan: nothing is known of
-// its writer, so a new one has to be older than the pauses of a writer are.
+// unfinished says whether a file that was met in a scan may be a moment inside a
+// save: nothing is known of its writer, so one that was begun has to be older
+// than the pauses of a writer are, and one that was emptied gets its time.
 func (d *Disk) unfinished(path string, st fsx.Stat) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.opt.Clock.Now()
-	was := tree.Get(d.index.tree, path)
+	now, was := d.opt.Clock.Now(), d.index.get(path)
 	age := now.UnixNano() - st.Mtime
-	switch {
-	case was.IsFile() && (st.Size > 0 || was.Size == 0):
-		return false
-	case was == nil && (age < 0 || age >= int64(watch.QuietWait)):
+	young := begun(st, was) && age >= 0 && age < int64(watch.QuietWait)
+	if !young && !(was.entry.IsFile() && emptied(st, was)) {
 		return false
 	}
 	d.settle.Defer(now, path, watch.Empty)
 	return true
 }
 
-func (d *Disk) deferLook(path string, why watch.Why) {
+// deferLook gives what may be a moment inside a save its time. Settle may come
+// to know better than to look again; but where a report was asked for, it comes.
+func (d *Disk) deferLook(k watch.Look, why watch.Why) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.settle.Defer(d.opt.Clock.Now(), path, why)
+	now := d.opt.Clock.Now()
+	if !d.forced[k.Path] {
+		d.settle.Defer(now, k.Path, why)
+		return
+	}
+	k.TrustAbsent, k.TrustEmpty = why == watch.Absent, why == watch.Empty
+	d.again[k.Path] = asked{k, now.Add(watch.AbsenceWait)}
 }
 
-func (d *Disk) rereadLater(path string) { d.deferLook(path, watch.Changed) }
+func (d *Disk) rereadLater(path string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settle.Defer(d.opt.Clock.Now(), path, watch.Changed)
+}
 
 // indexPrior is a scanner's prior where events guard what a stat can't tell,
 // and strictPrior where they don't.

@@ -1,12 +1,10 @@
 package disk
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/twosync/twosync/internal/replica"
@@ -78,9 +76,12 @@ func (d *Disk) firstScan() {
 		d.halt("the root "+d.path+" can't be read: "+f.entry.Text, "make it readable, then start again")
 		return
 	}
+	d.drain(sights{{f: f}})
+	f, _ = d.unwritten("", f)
 	f = d.graft("", f)
 	d.set("", f)
-	d.lastEvent = d.opt.Clock.Now()
+	d.begunAt = d.opt.Clock.Now()
+	d.lastEvent = d.begunAt
 	d.report(replica.Report{Observed: &replica.Observed{Whole: true, Seen: []replica.Seen{{Entry: f.entry}}}})
 }
 
@@ -89,17 +90,20 @@ func (d *Disk) patience() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.opt.Clock.Now()
-	until := d.sweeps.next(now, d.opt.Sweep)
+	until := d.nextSweep(now)
 	for _, f := range d.flushes {
 		if f.until.IsZero() {
 			return 0
 		}
 		until = earlier(until, f.until)
 	}
-	for p := range d.again {
+	for p, k := range d.again {
 		if !d.leasedAt(p) {
-			return 0
+			until = earlier(until, k.at)
 		}
+	}
+	if len(d.retry.paths) > 0 {
+		until = earlier(until, d.retry.at)
 	}
 	if t, ok := d.settle.Next(); ok {
 		until = earlier(until, t)
@@ -120,6 +124,13 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+func later(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return a
+	}
+	return b
+}
+
 // take hands events to settle and looks at what is due.
 func (d *Disk) take(events []watch.Event) {
 	d.mu.Lock()
@@ -128,30 +139,34 @@ func (d *Disk) take(events []watch.Event) {
 		d.lastEvent = now
 	}
 	d.settle.Add(now, events)
-	d.drainForFlush(now)
+	unseen := d.drainForFlush(now)
+	d.retries(now)
 	batches := d.settle.Due(now)
-	if b := d.takeAgain(); len(b.Looks) > 0 {
+	if b := d.takeAgain(now); len(b.Looks) > 0 {
 		batches = append(batches, b)
 	}
 	d.mu.Unlock()
 	for _, b := range batches {
 		d.look(b)
 	}
+	if len(unseen) > 0 {
+		d.glance(unseen)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.answerFlushes()
 }
 
-// takeAgain returns the looks that were asked for and meet no lease. Callers
-// hold mu.
-func (d *Disk) takeAgain() (b watch.Batch) {
+// takeAgain returns the looks that were asked for, whose time has come, and
+// that meet no lease. Callers hold mu.
+func (d *Disk) takeAgain(now time.Time) (b watch.Batch) {
 	for p, k := range d.again {
-		if !d.leasedAt(p) {
+		if !d.leasedAt(p) && !now.Before(k.at) {
 			delete(d.again, p)
-			b.Looks = append(b.Looks, k)
+			b.Looks = append(b.Looks, k.Look)
 		}
 	}
-	slices.SortFunc(b.Looks, func(a, b watch.Look) int { return cmp.Compare(a.Path, b.Path) })
+	b.Sort()
 	return b
 }
 
@@ -166,7 +181,7 @@ func (d *Disk) Look(_ context.Context, paths []string) error {
 	defer d.mu.Unlock()
 	for _, p := range paths {
 		d.forced[p] = true
-		d.lookAgain(watch.Look{Path: p, Deep: true, Modified: true, TrustAbsent: true})
+		d.lookAgain(watch.Look{Path: p, Deep: true, Modified: true})
 	}
 	d.watch.Wake()
 	return nil
@@ -195,22 +210,29 @@ func (d *Disk) Flush(_ context.Context, n uint64) error {
 }
 
 // drainForFlush takes what the kernel holds, once for every flush that has
-// come, and makes due what may be. Absences keep their time. Callers hold mu.
-func (d *Disk) drainForFlush(now time.Time) {
+// come, and makes due what may be. Absences keep their time. It returns the
+// directories of which the kernel tells nothing; where it tells not all of any,
+// a look everywhere becomes due. Callers hold mu.
+func (d *Disk) drainForFlush(now time.Time) (unseen []string) {
 	for i := range d.flushes {
 		f := &d.flushes[i]
 		f.over = !f.until.IsZero() && !now.Before(f.until)
 		if !f.until.IsZero() && !f.over {
 			continue
 		}
-		if more, err := d.watch.Wait(0); err == nil {
-			d.settle.Add(now, more)
+		d.drain(nil)
+		if f.until.IsZero() {
+			unseen = d.polledDirs()
+			if !d.settle.Precise || d.deaf {
+				d.settle.Add(now, []watch.Event{{Op: watch.Overflow}})
+			}
 		}
 		d.settle.Expedite(now)
 		if !f.over {
 			f.until = now.Add(watch.AbsenceWait)
 		}
 	}
+	return unseen
 }
 
 // answerFlushes reports the barriers behind which everything was looked at:

@@ -124,6 +124,6 @@ func (m *mover) moved(old, fresh tree.Change, was found, dst fsx.Dir, name strin
 // Callers hold mu.
 func (d *Disk) lookAt(paths ...string) {
 	for _, p := range paths {
-		d.lookAgain(watch.Look{Path: p, Deep: true, Modified: true, TrustAbsent: true})
+		d.lookAgain(watch.Look{Path: p, Deep: true, Modified: true})
 	}
 }

@@ -3,6 +3,7 @@ package disk
 import (
 	"time"
 
+	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 	"github.com/twosync/twosync/internal/watch"
@@ -50,7 +51,7 @@ func (a *applier) lookAll(results []replica.Result, which []int) (wait []int) {
 	for _, i := range which {
 		r := &results[i]
 		f := a.d.lookNow(cur, r.Path)
-		if f.entry == nil || f.entry.IsFile() && f.entry.Size == 0 || f.entry.Kind == tree.Unknown {
+		if f.entry == nil || f.entry.IsFile() && (f.entry.Size == 0 || f.meta.trust == stale) || f.entry.Kind == tree.Unknown {
 			wait = append(wait, i)
 		}
 		r.Entry = a.d.foundAt(r.Path, f)
@@ -78,9 +79,12 @@ func (d *Disk) lookNow(cur *cursor, path string) found {
 	if isAbsent(err) {
 		return found{}
 	}
-	if err != nil {
-		return unknown(err)
-	}
 	s := &scanner{d: d, prior: d.strictPrior, torn: d.rereadLater}
+	if err != nil {
+		return s.unknown(path, err)
+	}
+	if st, err := dir.Stat(name); err == nil && d.outOfSight(parent, name, st.Kind == fsx.Directory) {
+		return ruledOut
+	}
 	return s.name(path, dir, name, 0)
 }

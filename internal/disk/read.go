@@ -3,6 +3,7 @@ package disk
 import (
 	"io"
 	"sync"
+	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/tree"
@@ -14,24 +15,29 @@ const (
 	// FUSE file system answers a source file in one call.
 	readBuffer = 128 << 10
 	// tornTries is how often a file that changes while it is read is read
-	// again at once; after that it is Unknown until it rests.
+	// again at once; after that it is Unknown until it rests. A file of more
+	// than tornSize is not: everybody else waits for it.
 	tornTries = 3
+	tornSize  = 4 << 20
 )
 
 // file reads a file unless its stat stands for its content.
 func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found {
+	if !s.captured {
+		s.d.linked(path, st)
+	}
 	if e, t, ok := s.prior(path, st); ok {
 		return found{entry: s.d.withExecOf(e, st), meta: metaOf(st, t)}
 	}
 	if s.wait != nil && s.wait(path, st) {
 		return s.d.known(path)
 	}
-	var f found
-	var ok bool
-	for range tornTries {
-		if f, ok = s.read(dir, name); ok || !f.entry.IsFile() {
-			return f
-		}
+	if st.Size > tornSize && !s.captured {
+		defer s.d.took(path, s.d.opt.Clock.Now())
+	}
+	f, ok := s.tries(path, dir, name, st.Size)
+	if ok || !f.entry.IsFile() {
+		return f
 	}
 	if s.torn == nil {
 		return found{entry: tree.NewUnknown(reasonTorn)}
@@ -40,14 +46,32 @@ func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found
 	return s.growing(path, dir, name, f)
 }
 
-// growing is what counts of a file that does not rest. If what was read is
-// still its front, something is only appended to it: then that is a content it
-// had. If not, the file is what it was known to be, until it rests.
+// tries reads a file until it was the same all the time, or is too restless.
+func (s *scanner) tries(path string, dir fsx.Dir, name string, size int64) (f found, ok bool) {
+	for n := 0; n == 0 || n < tornTries && size <= tornSize && !ok && f.entry.IsFile(); n++ {
+		f, ok = s.read(path, dir, name)
+	}
+	return f, ok
+}
+
+// took notes how long a large file has taken: it gets its next look in turn.
+func (d *Disk) took(path string, begun time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.opt.Clock.Now()
+	d.settle.Took(now, path, now.Sub(begun))
+}
+
+// growing is what counts of a file that does not rest: what it was known to
+// be, until it does. If it never does, and what was read is still its front,
+// something is only appended to it: then that is a content it had.
 func (s *scanner) growing(path string, dir fsx.Dir, name string, last found) found {
-	again, err := s.front(dir, name, last.entry.Size)
-	if err == nil && again == last.entry.Digest {
-		last.meta.trust = stale
-		return last
+	if s.d.restlessAt(path) {
+		again, err := s.front(dir, name, last.entry.Size)
+		if err == nil && again == last.entry.Digest {
+			last.meta.trust = stale
+			return last
+		}
 	}
 	if was := s.d.known(path); was.entry.IsFile() {
 		was.meta.trust = stale
@@ -70,6 +94,12 @@ func (s *scanner) front(dir fsx.Dir, name string, size int64) (tree.Digest, erro
 	return sum, err
 }
 
+func (d *Disk) restlessAt(path string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.settle.Restless(path)
+}
+
 // known returns what the index holds at path.
 func (d *Disk) known(path string) found {
 	d.mu.Lock()
@@ -89,23 +119,23 @@ func (d *Disk) withExecOf(e *tree.Entry, st fsx.Stat) *tree.Entry {
 
 // read reads a file once. ok is false when the file changed meanwhile; what is
 // no file any more, or can't be read, is an entry of that kind.
-func (s *scanner) read(dir fsx.Dir, name string) (_ found, ok bool) {
+func (s *scanner) read(path string, dir fsx.Dir, name string) (_ found, ok bool) {
 	f, err := dir.Read(name)
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	defer f.Close()
 	before, err := f.Stat()
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	n, sum, err := s.content(f, before.Size)
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	after, err := dir.Stat(name)
 	if err != nil {
-		return unknown(err), false
+		return s.unknown(path, err), false
 	}
 	entry := tree.NewFile(sum, n, s.d.execOf(after))
 	return found{entry: entry, meta: metaOf(after, s.d.trust(after))}, n == after.Size && before.Same(after)
@@ -185,9 +215,10 @@ func copyHash(to io.Writer, from io.Reader, size int64) (n int64, d tree.Digest,
 	return n, h.Sum128().Bytes(), nil
 }
 
-// trust says how far a file's stat stands for its content from now on.
+// trust says how far a file's stat stands for its content from now on. Whoever
+// set back the one stamp has left his time in the other.
 func (d *Disk) trust(st fsx.Stat) trust {
-	if d.settledBefore(st.Mtime, d.opt.Clock.Now().UnixNano()) {
+	if d.settledBefore(max(st.Mtime, st.Ctime), d.opt.Clock.Now().UnixNano()) {
 		return proven
 	}
 	return racy

@@ -25,6 +25,8 @@ func (d *Disk) nextRest() (time.Time, bool) {
 	switch {
 	case d.gone || d.index.stats == nil:
 		return quiet, false
+	case d.restless && d.unsaved:
+		return earlier(quiet, d.saveBy()), true
 	case d.restless:
 		return quiet, true
 	case d.unsaved && quiet.Before(d.savedAt.Add(saveEvery)):
@@ -33,6 +35,10 @@ func (d *Disk) nextRest() (time.Time, bool) {
 	return quiet, d.unsaved
 }
 
+// saveBy is when the stat cache is saved though things change: they may for ever,
+// and then what rests is worth it. Callers hold mu.
+func (d *Disk) saveBy() time.Time { return later(d.savedAt, d.begunAt).Add(saveEvery) }
+
 // rest proves, while nothing happens, what events guarded so far: a file whose
 // stat is still that of when it was read or put there, now that its stamp is
 // old, and with no event about it in the kernel's queue, holds what it held.
@@ -40,6 +46,9 @@ func (d *Disk) nextRest() (time.Time, bool) {
 func (d *Disk) rest(now time.Time) {
 	d.mu.Lock()
 	at, ok := d.nextRest()
+	if ok && d.restless && d.unsaved && !now.Before(d.saveBy()) {
+		d.savedAt, d.saveDue = now, true
+	}
 	if !ok || now.Before(at) || len(d.leased) > 0 || !d.settle.Idle() || len(d.again) > 0 {
 		if ok && !now.Before(at) {
 			d.lastEvent = now // busy: not now

@@ -1,10 +1,9 @@
 package disk
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
-	"slices"
+	"sort"
 	"sync"
 
 	"github.com/twosync/twosync/internal/fsx"
@@ -82,18 +81,18 @@ func (s *scanner) dir(path string, dir fsx.Dir) found {
 	}
 	self, err := dir.Self()
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	if path != "" && (self.Mount || self.Dev != s.d.rootDev) && !s.captured {
 		return found{entry: tree.NewOpaque(reasonMount)}
 	}
 	st := newStats(self.Ino)
 	if !s.captured {
-		st.deaf = !s.d.watchDir(path, dir)
+		st.deaf = !s.d.watchDir(path, dir) || s.d.deaf
 	}
 	items, err := dir.List()
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	items = s.pick(path, items, st)
 	results := make([]found, len(items))
@@ -141,9 +140,15 @@ func (s *scanner) pick(path string, items []fsx.Item, st *stats) []fsx.Item {
 		}
 		kept = append(kept, it)
 	}
-	slices.SortFunc(kept, func(a, b fsx.Item) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Sort(byName(kept))
 	return kept
 }
+
+type byName []fsx.Item
+
+func (n byName) Len() int           { return len(n) }
+func (n byName) Less(i, j int) bool { return n[i].Name < n[j].Name }
+func (n byName) Swap(i, j int)      { n[i], n[j] = n[j], n[i] }
 
 // name looks at one name of dir and, when it is a directory, at all below it.
 func (s *scanner) name(path string, dir fsx.Dir, name string, kind fsx.Kind) found {
@@ -152,7 +157,7 @@ func (s *scanner) name(path string, dir fsx.Dir, name string, kind fsx.Kind) fou
 	}
 	st, err := dir.Stat(name)
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	switch st.Kind {
 	case fsx.Directory:
@@ -162,7 +167,7 @@ func (s *scanner) name(path string, dir fsx.Dir, name string, kind fsx.Kind) fou
 	case fsx.Symlink:
 		target, err := dir.Readlink(name)
 		if err != nil {
-			return unknown(err)
+			return s.unknown(path, err)
 		}
 		return found{entry: tree.NewLink(target)}
 	}
@@ -180,7 +185,7 @@ func (s *scanner) subdir(path string, dir fsx.Dir, name string) found {
 	}
 	sub, err := dir.Open(name)
 	if err != nil {
-		return unknown(err)
+		return s.unknown(path, err)
 	}
 	defer sub.Close()
 	return s.dir(path, sub)
@@ -192,18 +197,6 @@ func (d *Disk) knownDir(path string) (found, bool) {
 	defer d.mu.Unlock()
 	f := d.index.get(path)
 	return f, f.stats != nil && f.stats.ino != 0
-}
-
-// unknown is what an error of a reading call says about a name: nothing,
-// except that a name which was not found in a held directory is absent.
-func unknown(err error) found {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return found{}
-	case errors.Is(err, fs.ErrPermission):
-		return found{entry: tree.NewUnknown("permission denied")}
-	}
-	return found{entry: tree.NewUnknown(err.Error())}
 }
 
 func depth(path string) int {

@@ -1,12 +1,14 @@
 package disk
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
+	"github.com/twosync/twosync/internal/tree"
 )
 
 const (
@@ -15,78 +17,86 @@ const (
 	// sweepSlice is how many directories are looked at at once in a sweep:
 	// about a millisecond, in which a save has to wait.
 	sweepSlice = 32
-	// pollEvery is how often directories without a watch are looked at; where
-	// that takes long, they are left alone pollRest times as long.
+	// pollEvery is how often directories without a watch are looked at.
 	pollEvery = 2 * time.Second
-	pollRest  = 30
+	// farEvery is how long the change of another machine goes unnoticed, on a
+	// file system that several share.
+	farEvery = 10 * time.Second
+	// sweepRest is how many times as long as a slice took nothing is swept.
+	sweepRest = 30
 )
 
 // sweeps are the looks that nobody asked for, so that a lost event costs
 // minutes and not correctness, and a directory without a watch seconds.
 type sweeps struct {
-	todo    []string // directories of the sweep that is under way
-	at      time.Time
-	pollAt  time.Time
-	polling bool
+	every time.Duration // between two rounds of all
+	all   round         // of every directory
+	poll  round         // of those without a watch
 }
 
-// next returns when there is something to sweep.
-func (s *sweeps) next(now time.Time, every time.Duration) time.Time {
-	if s.at.IsZero() {
-		s.at = now.Add(every)
-	}
-	if s.polling {
-		return earlier(s.at, s.pollAt)
-	}
-	return s.at
+// round is a series of looks at many directories, a slice at a time.
+type round struct {
+	todo []string  // of the round that is under way
+	at   time.Time // when the next slice is due
+	end  time.Time // when the round should be over, and the next begins
 }
 
-// sweep looks at the next directories whose time has come.
-func (d *Disk) sweep(now time.Time) {
-	d.mu.Lock()
+// slice returns the directories that are due. The slices are spread over the
+// time between the beginnings of two rounds.
+func (r *round) slice(now time.Time, every time.Duration, begin func() []string) []string {
+	if now.Before(r.at) {
+		return nil
+	}
+	if len(r.todo) == 0 {
+		r.todo, r.end = begin(), now.Add(every)
+		slices.Sort(r.todo)
+	}
+	n := min(sweepSlice, len(r.todo))
+	dirs := r.todo[:n:n]
+	r.todo = r.todo[n:]
+	left := (len(r.todo) + sweepSlice - 1) / sweepSlice
+	r.at = now.Add(r.end.Sub(now) / time.Duration(left+1))
+	return dirs
+}
+
+// nextSweep returns when there is something to sweep. Callers hold mu.
+func (d *Disk) nextSweep(now time.Time) time.Time {
 	s := &d.sweeps
-	s.polling = len(d.polled) > 0
-	poll := s.polling && !now.Before(s.pollAt)
-	dirs := d.sweepDirs(now)
-	if poll {
-		for p := range d.polled {
-			dirs = append(dirs, p)
-		}
+	if s.all.at.IsZero() {
+		s.all.at = now.Add(s.every)
 	}
+	if len(d.polled) > 0 {
+		return earlier(s.all.at, s.poll.at)
+	}
+	return s.all.at
+}
+
+// sweep looks at the next directories whose time has come, and leaves the disk
+// alone after that for as long as it is worth.
+func (d *Disk) sweep(now time.Time) {
+	s := &d.sweeps
+	d.mu.Lock()
+	dirs := append(s.all.slice(now, s.every, d.everyDir), s.poll.slice(now, pollEvery, d.polledDirs)...)
 	d.mu.Unlock()
 	if len(dirs) == 0 {
 		return
 	}
 	d.glance(dirs)
-	if poll {
-		end := d.opt.Clock.Now()
-		s.pollAt = end.Add(max(pollEvery, pollRest*end.Sub(now)))
-	}
+	end := d.opt.Clock.Now()
+	rest := end.Add(sweepRest * end.Sub(now))
+	s.all.at, s.poll.at = later(s.all.at, rest), later(s.poll.at, rest)
 }
 
-// sweepDirs returns the directories of the sweep that are due, and begins a
-// sweep or ends it. The slices are spread over the time between two sweeps.
-// Callers hold mu.
-func (d *Disk) sweepDirs(now time.Time) []string {
-	s := &d.sweeps
-	if now.Before(s.at) {
-		return nil
+// everyDir returns what a sweep looks at. Callers hold mu.
+func (d *Disk) everyDir() (dirs []string) {
+	if !d.gone {
+		d.index.stats.each("", func(path string, _ *stats) { dirs = append(dirs, path) })
 	}
-	if len(s.todo) == 0 && !d.gone {
-		d.index.stats.each("", func(path string, _ *stats) { s.todo = append(s.todo, path) })
-		slices.Sort(s.todo)
-	}
-	n := min(sweepSlice, len(s.todo))
-	dirs := s.todo[:n:n]
-	if s.todo = s.todo[n:]; len(s.todo) == 0 {
-		s.todo = nil
-		s.at = now.Add(d.opt.Sweep)
-		return dirs
-	}
-	left := (len(s.todo) + sweepSlice - 1) / sweepSlice
-	s.at = now.Add(d.opt.Sweep / time.Duration(left+1) / 2)
 	return dirs
 }
+
+// polledDirs returns the directories without a watch. Callers hold mu.
+func (d *Disk) polledDirs() []string { return slices.Collect(maps.Keys(d.polled)) }
 
 // glance looks at each of the directories, and not at those below.
 func (d *Disk) glance(dirs []string) {
@@ -112,10 +122,11 @@ func (d *Disk) glance(dirs []string) {
 func (l *looker) glance(path string) {
 	dir, err := l.cur.at(path)
 	if err != nil {
+		l.d.tryAgain(path, err)
 		return // its parent is looked at too
 	}
 	s := &scanner{d: l.d, prior: l.d.indexPrior, inline: l.inline, shallow: true, wait: l.d.unfinished, torn: l.d.rereadLater}
-	if f := s.dir(path, dir); f.stats != nil {
+	if f := s.dir(path, dir); f.stats != nil || f.entry.Kind == tree.Opaque { // or mounted over
 		l.saw = append(l.saw, sight{path, f, true})
 	}
 }

@@ -60,7 +60,7 @@ func (s Stat) SameBytes(o Stat) bool {
 // Item is one name of a listing.
 type Item struct {
 	Name string
-	Kind Kind // 0 when the file system does not say
+	Kind Kind // 0 when it can't be told: whoever may list a directory may not look at what is in it
 }
 
 // How says what a rename does with a target that exists.

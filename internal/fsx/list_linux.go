@@ -34,14 +34,14 @@ func (d *dir) List() ([]Item, error) {
 	l := listers.Get().(*lister)
 	defer listers.Put(l)
 	if !d.listed.Swap(true) {
-		return l.list(held)
+		return d.withKinds(l.list(held))
 	}
 	fd, err := retryFD(func() (int, error) { return unix.Openat(held, ".", openDir, 0) })
 	if err != nil {
 		return nil, fail("list", "", err)
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written to it
-	return l.list(fd)
+	return d.withKinds(l.list(fd))
 }
 
 // list returns all or nothing: a name that an error hid must not look gone.

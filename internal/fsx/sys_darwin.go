@@ -79,7 +79,7 @@ func syncDir(fd int) error { return syncFile(fd) }
 // SyncFS: there is sync for everything or for one file, and nothing between.
 func (osFS) SyncFS(Site, Dir) error { return failAs("syncfs", "", ErrUnsupported, nil) }
 
-// List gives names without kinds. The system's own reader of directories is
+// List reads names without kinds, and asks for those. The system's own reader of directories is
 // reached through package os, which would ask for a missing kind by a path
 // that it does not know here, and drop the name when that fails.
 func (d *dir) List() ([]Item, error) {
@@ -102,7 +102,7 @@ func (d *dir) List() ([]Item, error) {
 	for i, name := range names {
 		items[i].Name = name
 	}
-	return items, nil
+	return d.withKinds(items, nil)
 }
 
 // listError brings the number back out of what package os made of it.

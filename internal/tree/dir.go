@@ -2,7 +2,6 @@ package tree
 
 import (
 	"iter"
-	"slices"
 	"sort"
 )
 
@@ -61,8 +60,8 @@ func newDir(root *node, s sum) *Entry {
 // the directory's from now on. A name that is there twice, a bad name or a nil
 // entry is a bug of the caller.
 func NewDir(children []Child) *Entry {
-	if !slices.IsSortedFunc(children, byName) {
-		slices.SortFunc(children, byName)
+	if !sort.IsSorted(byName(children)) {
+		sort.Sort(byName(children))
 	}
 	var s sum
 	for i, c := range children {
@@ -74,15 +73,14 @@ func NewDir(children []Child) *Entry {
 	return newDir(build(children), s)
 }
 
-func byName(a, b Child) int {
-	switch {
-	case a.Name < b.Name:
-		return -1
-	case a.Name > b.Name:
-		return 1
-	}
-	return 0
-}
+// byName sorts children. It, and its like for other types, is sorted by package
+// sort, whose code is there once: slices has 15 KB for each type, and the agent
+// is small.
+type byName []Child
+
+func (c byName) Len() int           { return len(c) }
+func (c byName) Less(i, j int) bool { return c[i].Name < c[j].Name }
+func (c byName) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
 
 // Width returns the number of e's children; 0 when e is no directory.
 func (e *Entry) Width() int {

@@ -25,7 +25,7 @@ type item struct {
 	open     bool // written and not closed
 	modified bool
 	deep     bool
-	created  bool // closed or renamed into place where nothing was known
+	created  bool // renamed into place, or closed where nothing was known
 	always   bool // even if the path is not known
 	renamed  bool // the name appeared by a rename
 

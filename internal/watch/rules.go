@@ -14,9 +14,11 @@ type half struct {
 	below    *pending // what waited below a directory; it moves along
 }
 
-// hot is what is remembered about a file that is written and not closed.
+// hot is what is remembered about a file that is written and not closed, or that takes
+// long to read.
 type hot struct {
 	next time.Time     // not to be looked at before
+	slow bool          // also when it was closed
 	gap  time.Duration // between the last look and next
 	torn int           // reads in a row during which it changed
 	read bool          // torn counted since the last look
@@ -131,7 +133,7 @@ func (s *Settle) closed(now time.Time, path string) {
 	if it.gone || it.pair != nil {
 		return
 	}
-	if s.hot[path].torn >= tornMax {
+	if h := s.hot[path]; s.Restless(path) || h.slow && now.Before(h.next) {
 		it.open = true
 		s.schedule(now, it, waitQuiet)
 		return
@@ -163,8 +165,10 @@ func (s *Settle) movedFrom(now time.Time, path string, e Event) {
 	}
 }
 
-// movedTo joins the halves. If the origin was known, the target waits with it, so that
-// the other side sees one rename; if not, it is a temporary file renamed into place.
+// movedTo joins the halves. If the origin was known and the target was not, the target
+// waits with it, so that the other side sees one rename. Anything else is a save: a
+// temporary file was renamed into place, and whoever saves does not wait because his
+// temporary file was seen.
 func (s *Settle) movedTo(now time.Time, path string, e Event) {
 	h, joined := s.halves[e.Cookie]
 	delete(s.halves, e.Cookie)
@@ -177,11 +181,11 @@ func (s *Settle) movedTo(now time.Time, path string, e Event) {
 		return
 	}
 	it.renamed = true
-	if from := s.lookup(h.path); joined && h.known && joinable(from, it) {
+	if from := s.lookup(h.path); joined && h.known && !s.known(path) && joinable(from, it) {
 		s.join(from, it, e.IsDir)
 		return
 	}
-	it.created = !e.IsDir && !s.known(path)
+	it.created = !e.IsDir // whole, as whoever renamed it wants it
 }
 
 // joinable says whether the first half is still as it was left, and may be an end of a
@@ -255,6 +259,17 @@ func (s *Settle) looked(now time.Time, it *item, path string) {
 		h.gap = max(QuietMax, min(2*h.gap, TurnMax))
 	}
 	h.next = now.Add(h.gap)
+	s.setHot(now, path, h)
+}
+
+// Took notes how long it took to read a file. Where that is felt, the next look at it
+// has its time, whatever happens to the file: the others should not wait all the time.
+func (s *Settle) Took(now time.Time, path string, took time.Duration) {
+	if took < slowRead {
+		return
+	}
+	h := s.hot[path]
+	h.slow, h.next = true, later(h.next, now.Add(slowRest*took))
 	s.setHot(now, path, h)
 }
 

@@ -1,9 +1,8 @@
 package watch
 
 import (
-	"cmp"
 	"container/heap"
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -41,6 +40,11 @@ const (
 	// tornMax is how often in a row a file may change while it is read before even a
 	// closed write waits for its turn: somebody appends faster than it can be read.
 	tornMax = 2
+	// slowRead is from when on a read counts as long, and slowRest how many times as
+	// long it is not repeated: a file that is saved again and again takes no more than a
+	// tenth of the time of all others.
+	slowRead = 5 * time.Millisecond
+	slowRest = 10
 )
 
 // Look is a path to be looked at.
@@ -74,6 +78,15 @@ type Batch struct {
 	Moves []Move
 }
 
+// Sort puts the looks in order.
+func (b Batch) Sort() { sort.Sort(byPath(b.Looks)) }
+
+type byPath []Look
+
+func (l byPath) Len() int           { return len(l) }
+func (l byPath) Less(i, j int) bool { return l[i].Path < l[j].Path }
+func (l byPath) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+
 // Why says what a look found that must not be believed yet.
 type Why uint8
 
@@ -82,7 +95,7 @@ const (
 	Absent Why = iota + 1
 	// Empty: a regular file is empty that was not, or is new and has no writer's close.
 	Empty
-	// Changed: the file changed while it was read.
+	// Changed: the file changed while it was read, or before that was told to anybody.
 	Changed
 )
 
@@ -127,7 +140,9 @@ func (s *Settle) Add(now time.Time, events []Event) {
 func (s *Settle) Defer(now time.Time, path string, why Why) {
 	if why == Changed {
 		s.torn(now, path)
-		s.written(now, path)
+		if it := s.lookup(path); it == nil || !it.modified {
+			s.written(now, path)
+		}
 		return
 	}
 	if s.cover(path) != nil || s.lookup(path) != nil {
@@ -138,6 +153,28 @@ func (s *Settle) Defer(now time.Time, path string, why Why) {
 	it.modified = true // that look may have been a Modified one, and it took nothing in
 	s.schedule(now, it, waitAbsence)
 }
+
+// Written returns the files at or below path that were written since their last look:
+// what was read there may be half of a save. It leaves out those that are Restless.
+func (s *Settle) Written(path string) (files []string) {
+	n := s.top.find(path)
+	if n == nil {
+		return nil
+	}
+	n.each(func(n *pending) {
+		if it := n.val; it == nil || !it.modified || it.gone {
+			return
+		}
+		if p := n.path(); !s.Restless(p) {
+			files = append(files, p)
+		}
+	})
+	return files
+}
+
+// Restless says that a file changed so often while it was read that what is read of it
+// counts all the same, or nobody would ever hear of it.
+func (s *Settle) Restless(path string) bool { return s.hot[path].torn >= tornMax }
 
 // Due returns what is to be looked at now, and forgets it. Before each call, the source
 // is drained and its events are added: a rename that happened before the last looks
@@ -156,7 +193,7 @@ func (s *Settle) Due(now time.Time) []Batch {
 		batches = append(batches, b)
 	}
 	for _, b := range batches {
-		slices.SortFunc(b.Looks, func(a, b Look) int { return cmp.Compare(a.Path, b.Path) })
+		b.Sort()
 	}
 	return batches
 }

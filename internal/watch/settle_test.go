@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 
 // settleCases are scripts. A line is a time in milliseconds and what happens then:
 // an event (`create f`, `moved-to d/ 7`, where / marks a directory and 7 is the cookie),
-// `defer absent|empty|changed PATH`, `expedite`, `know PATH...`, `unknow PATH...`, or
+// `defer absent|empty|changed PATH`, `written PATH...`, `took PATH MS`, `expedite`, `know PATH...`, `unknow PATH...`, or
 // `due`, after which stands what must be due: a path, with / if the look is deep,
 // * if modified, ! if an absence and . if an empty file is to be believed; a=>b is a move; ; parts batches; - is nothing.
 var settleCases = []struct{ name, script string }{
@@ -128,7 +129,7 @@ var settleCases = []struct{ name, script string }{
 		0 moved-from x___jb_tmp___ 2
 		0 moved-to x 2
 		0 delete x___jb_old___
-		0 due x*
+		0 due x*.
 		100 due -`},
 	{"A4 sed -i", `
 		0 know x
@@ -137,13 +138,25 @@ var settleCases = []struct{ name, script string }{
 		0 attrib sedA
 		0 moved-from sedA 1
 		0 moved-to x 1
-		0 due x*
+		0 due x*.
 		100 due -`},
 	{"A4 rename of a new file into place, never seen before", `
 		0 create tmp
 		0 moved-from tmp 1
 		0 moved-to x 1
 		0 due x.`},
+	{"A4 rename into place of a temporary file that was seen", `
+		0 know x
+		0 create tmp
+		0 modify tmp
+		0 close-write tmp
+		0 due tmp*.
+		0 know tmp
+		1 moved-from tmp 1
+		1 moved-to x 1
+		1 due x.
+		20 due -
+		21 due tmp!`},
 	{"A4 the pair is split between two reads", `
 		0 know x
 		0 create tmp
@@ -151,11 +164,11 @@ var settleCases = []struct{ name, script string }{
 		0 moved-from tmp 1
 		0 due -
 		1 moved-to x 1
-		1 due x*`},
+		1 due x*.`},
 	{"rename from outside", `
 		0 know x
 		0 moved-to x
-		0 due x`},
+		0 due x.`},
 
 	{"absence waits", `
 		0 know x
@@ -256,7 +269,7 @@ var settleCases = []struct{ name, script string }{
 		0 moved-to b 3
 		0 moved-from b 4
 		0 moved-to a 4
-		0 due a b
+		0 due a. b
 		100 due -`},
 	{"B11 exchange with a file that was never seen", `
 		0 know a
@@ -265,7 +278,7 @@ var settleCases = []struct{ name, script string }{
 		0 moved-to b 3
 		0 moved-from b 4
 		0 moved-to a 4
-		0 due a b
+		0 due a. b
 		100 due -`},
 	{"rename of a directory is one move, and carries what waits below", `
 		0 know d d/f d/g
@@ -379,6 +392,54 @@ var settleCases = []struct{ name, script string }{
 		3501 due log*.
 		3600 close-write log
 		3600 due log*`},
+	{"E2 written since it was read: counts, and keeps its time", `
+		0 know f
+		0 close-write f
+		0 due f*
+		1 modify f
+		1 close-write f
+		1 written f
+		1 defer changed f
+		1 due f*
+		2 modify f
+		2 written f
+		2 defer changed f
+		2 written -
+		500 due -
+		501 due f*.`},
+	{"E2 what is written below, and what is not", `
+		0 know d/f d/g
+		0 modify d/f
+		0 delete d/g
+		0 attrib d/h
+		0 modify e
+		0 written d/f e
+		0 due d/h
+		20 due d/f*. d/g! e*.`},
+	{"E1 a large file that is closed again and again waits for its turn", `
+		0 know f
+		0 close-write f
+		0 due f*
+		200 took f 200
+		300 close-write f
+		300 due -
+		2199 due -
+		2200 due f*.
+		2400 took f 200
+		5000 close-write f
+		5000 due f*
+		5001 took f 1
+		5002 close-write f
+		5002 due f*`},
+	{"E1 a large file that is open does not eat the time", `
+		0 know f
+		0 modify f
+		20 due f*.
+		220 took f 200
+		220 modify f
+		520 due -
+		2219 due -
+		2220 due f*.`},
 	{"E2 changed while it was read", `
 		0 know f
 		0 close-write f
@@ -499,6 +560,15 @@ func (r *settler) step(ms int, f []string) {
 	case "defer":
 		why := map[string]Why{"absent": Absent, "empty": Empty, "changed": Changed}[f[1]]
 		r.s.Defer(at(ms), f[2], why)
+	case "took":
+		took, _ := strconv.Atoi(f[2])
+		r.s.Took(at(ms), f[1], time.Duration(took)*time.Millisecond)
+	case "written":
+		got := r.s.Written("")
+		slices.Sort(got)
+		if want := strings.Join(f[1:], " "); strings.Join(got, " ") != want && (want != "-" || len(got) > 0) {
+			r.t.Fatalf("at %d: written %s, want %s", ms, got, want)
+		}
 	case "expedite":
 		r.s.Expedite(at(ms))
 	case "due":
@@ -569,7 +639,7 @@ func spell(batches []Batch) string {
 // A hundred thousand events at once, and as many paths, must not cost more than their
 // number; batches are bounded and keep the ends of a move together.
 func TestSettleManyPaths(t *testing.T) {
-	s := &Settle{Precise: true, Known: func(string) bool { return true }}
+	s := &Settle{Precise: true, Known: func(p string) bool { return !strings.Contains(p, "new") }}
 	const n = 100_000
 	events := make([]Event, 0, n)
 	for i := range n / 2 {

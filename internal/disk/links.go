@@ -1,0 +1,42 @@
+package disk
+
+import (
+	"slices"
+
+	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/watch"
+)
+
+// Bounds of what is remembered of hard links: so many inodes, and so many names
+// of each. Beyond them a sweep finds what changed.
+const (
+	maxLinked = 1 << 14
+	maxNames  = 16
+)
+
+// linked notes that a file has other names. The kernel reports a write under the
+// name by which it was made, and under no other.
+func (d *Disk) linked(path string, st fsx.Stat) {
+	if st.Nlink < 2 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.links == nil {
+		d.links = make(map[uint64][]string)
+	}
+	names, ok := d.links[st.Ino]
+	if !slices.Contains(names, path) && len(names) < maxNames && (ok || len(d.links) < maxLinked) {
+		d.links[st.Ino] = append(names, path)
+	}
+}
+
+// lookAtLinks looks at the other names of a file that was written, or got a name.
+// Callers hold mu.
+func (d *Disk) lookAtLinks(path string, ino uint64, written bool) {
+	for _, p := range d.links[ino] {
+		if p != path {
+			d.lookAgain(watch.Look{Path: p, Modified: written})
+		}
+	}
+}
