@@ -45,7 +45,7 @@ func (l *looker) commit() {
 	var seen []replica.Seen
 	for _, s := range l.saw {
 		var ok bool
-		if s.f, ok = d.unwritten(s.path, s.f); !ok {
+		if s.f, ok = d.current(s.path, s.f); !ok {
 			continue
 		}
 		if d.busyAt(s.path) {
@@ -78,21 +78,23 @@ func (d *Disk) drain(saw sights) {
 	}
 }
 
-// unwritten takes out of what was seen at path what was written since it was
-// read: it may be half of a save, though it did not change during the read. The
-// index's word stands there, and the file has another look before it. Nothing is
-// left of f where f is such a file; ok is false then. Callers hold mu.
-func (d *Disk) unwritten(path string, f found) (_ found, ok bool) {
+// current takes out of what was seen at path what was written since it was read,
+// or went away: it may be half of a save, though it did not change during the
+// read, or be a temporary file. The index's word stands there, and the path has
+// another look before it. Nothing is left of f where f is such a file; ok is false
+// then. Callers hold mu.
+func (d *Disk) current(path string, f found) (_ found, ok bool) {
 	x := index{tree: f.entry, stats: f.stats}
-	for _, p := range d.settle.Written(path) {
+	written, gone := d.settle.Overtaken(path)
+	for i, p := range append(written, gone...) {
 		now, was := tree.Get(f.entry, below(p, path)), d.index.get(p)
 		if d.index.tree == nil {
 			was.entry = tree.NewUnknown(reasonTorn) // the first scan: nothing is known
 		}
-		if now.IsFile() && !tree.Same(now, was.entry) {
+		if i < len(written) && now.IsFile() && !tree.Same(now, was.entry) {
 			d.settle.Defer(d.opt.Clock.Now(), p, watch.Changed)
 		}
-		if p == path && (now == nil || now.IsFile()) {
+		if p == path && (now.IsFile() || now == nil && i < len(written)) {
 			return f, false
 		}
 		if now.IsFile() {

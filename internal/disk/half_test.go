@@ -163,3 +163,26 @@ func TestGoneForAMoment(t *testing.T) {
 	r.flush()
 	r.check()
 }
+
+// A3: a temporary file that is gone by the time of the report was never there.
+func TestGoneSinceItWasRead(t *testing.T) {
+	on := &onRead{}
+	r := open(t, t.TempDir(), Options{FS: on.fs(), Each: inOrder})
+	r.write("f", "before")
+	r.write("z", "x")
+	r.flush()
+	all := r.said("tmp")
+	on.set(map[string]func(){
+		"stat f":      func() { r.write("tmp", "after") },
+		"read.open z": func() { os.Rename(r.path("tmp"), r.path("f")) },
+	})
+	r.d.Look(r.ctx, []string{"f", "tmp", "z"})
+	r.until(func(replica.Report) bool { return tree.Get(r.tree, "f").Digest == tree.DigestOf([]byte("after")) })
+	r.flush()
+	r.check()
+	for _, e := range *all {
+		if e != nil {
+			t.Errorf("reported %+v", e)
+		}
+	}
+}

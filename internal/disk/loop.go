@@ -77,7 +77,7 @@ func (d *Disk) firstScan() {
 		return
 	}
 	d.drain(sights{{f: f}})
-	f, _ = d.unwritten("", f)
+	f, _ = d.current("", f)
 	f = d.graft("", f)
 	d.set("", f)
 	d.begunAt = d.opt.Clock.Now()

@@ -154,22 +154,27 @@ func (s *Settle) Defer(now time.Time, path string, why Why) {
 	s.schedule(now, it, waitAbsence)
 }
 
-// Written returns the files at or below path that were written since their last look:
-// what was read there may be half of a save. It leaves out those that are Restless.
-func (s *Settle) Written(path string) (files []string) {
+// Overtaken returns the files at or below path that were written since their last
+// look, and the names that went away: what was found there may be half of a save, or
+// was a temporary file. It leaves out files that are Restless.
+func (s *Settle) Overtaken(path string) (written, gone []string) {
 	n := s.top.find(path)
 	if n == nil {
-		return nil
+		return nil, nil
 	}
 	n.each(func(n *pending) {
-		if it := n.val; it == nil || !it.modified || it.gone {
+		if n.val == nil {
 			return
 		}
-		if p := n.path(); !s.Restless(p) {
-			files = append(files, p)
+		p := n.path()
+		switch {
+		case n.val.gone:
+			gone = append(gone, p)
+		case n.val.modified && !s.Restless(p):
+			written = append(written, p)
 		}
 	})
-	return files
+	return written, gone
 }
 
 // Restless says that a file changed so often while it was read that what is read of it

@@ -11,7 +11,7 @@ import (
 
 // settleCases are scripts. A line is a time in milliseconds and what happens then:
 // an event (`create f`, `moved-to d/ 7`, where / marks a directory and 7 is the cookie),
-// `defer absent|empty|changed PATH`, `written PATH...`, `took PATH MS`, `expedite`, `know PATH...`, `unknow PATH...`, or
+// `defer absent|empty|changed PATH`, `written PATH...` with ! for what went, `took PATH MS`, `expedite`, `know PATH...`, `unknow PATH...`, or
 // `due`, after which stands what must be due: a path, with / if the look is deep,
 // * if modified, ! if an absence and . if an empty file is to be believed; a=>b is a move; ; parts batches; - is nothing.
 var settleCases = []struct{ name, script string }{
@@ -413,7 +413,7 @@ var settleCases = []struct{ name, script string }{
 		0 delete d/g
 		0 attrib d/h
 		0 modify e
-		0 written d/f e
+		0 written d/f d/g! e
 		0 due d/h
 		20 due d/f*. d/g! e*.`},
 	{"E1 a large file that is closed again and again waits for its turn", `
@@ -564,7 +564,10 @@ func (r *settler) step(ms int, f []string) {
 		took, _ := strconv.Atoi(f[2])
 		r.s.Took(at(ms), f[1], time.Duration(took)*time.Millisecond)
 	case "written":
-		got := r.s.Written("")
+		got, gone := r.s.Overtaken("")
+		for _, p := range gone {
+			got = append(got, p+"!")
+		}
 		slices.Sort(got)
 		if want := strings.Join(f[1:], " "); strings.Join(got, " ") != want && (want != "-" || len(got) > 0) {
 			r.t.Fatalf("at %d: written %s, want %s", ms, got, want)
