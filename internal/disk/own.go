@@ -63,7 +63,7 @@ func (d *Disk) checkOwn() error {
 	d.tokenMu.Lock()
 	defer d.tokenMu.Unlock()
 	err := d.mendOwn(*d.own.Load())
-	if root, ok := errors.AsType[*RootError](err); ok {
+	if root, ok := err.(*RootError); ok {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.halt(privateName+" was removed, and "+root.Msg, root.Remedy)
