@@ -20,8 +20,8 @@ const (
 const slotSlice = 256
 
 // closeFor is how long a Close that waits for nothing else spends on captured
-// files. What is left then is settled by the next start.
-const closeFor = time.Second / 2
+// files. What is left then is settled by the next start. Tests have more time.
+var closeFor = time.Second / 2
 
 var errLater = errors.New("somebody waits")
 
@@ -41,14 +41,14 @@ func (d *Disk) hurried() bool {
 // for a file that was being built.
 func (d *Disk) cleanSlots(all bool) error {
 	var errs []error
-	var failed []slot
+	var failed []*slot
 	n := 0
 	for ; all || n < slotSlice; n++ {
-		s, ok := d.slots.take(d.opt.Clock.Now(), all)
-		if !ok {
+		s := d.slots.take(d.opt.Clock.Now(), all)
+		if s == nil {
 			break
 		}
-		err := d.cleanSlot(&s)
+		err := d.cleanSlot(s)
 		if errors.Is(err, errLater) {
 			d.slots.first(s)
 			break
@@ -74,7 +74,7 @@ func (d *Disk) cleanSlot(s *slot) error {
 		return errLater
 	}
 	if !s.entry.IsDir() {
-		return d.cleanFile(*s)
+		return d.cleanFile(s)
 	}
 	c := cleaner{d: d, top: s.path, why: s.why, left: s.entry}
 	err := c.dir(d.stage(), s.name, s.path, s.entry, s.stats)
@@ -87,7 +87,7 @@ func (d *Disk) cleanSlot(s *slot) error {
 
 // cleanFile ends a captured file. Bytes that were written to it after it was
 // captured are somebody's, and nowhere else.
-func (d *Disk) cleanFile(s slot) error {
+func (d *Disk) cleanFile(s *slot) error {
 	st, err := d.stage().Stat(s.name)
 	if err != nil {
 		return goneIsDone(err)

@@ -103,9 +103,12 @@ func (m *mover) moved(old, fresh tree.Change, was found, dst fsx.Dir, name strin
 	d := m.d
 	same := true
 	if was.entry.IsFile() {
-		var st fsx.Stat
-		_, st, same = d.holds(fresh.Path, dst, name, was.entry, was.meta)
-		was.meta = metaOf(st, racy)
+		s := d.holds(fresh.Path, dst, name, was.entry, was.meta)
+		if same = s != nil; same {
+			was.meta = metaOf(s.st, racy)
+		} else {
+			was.meta.trust = stale
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

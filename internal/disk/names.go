@@ -59,7 +59,10 @@ func (n *names[T]) set(name string, val T) {
 		}
 	}
 	if len(n.few) < manyNames {
-		n.few = slices.Insert(n.few, i, named[T]{name, val})
+		// By hand: slices.Insert is 4 KB of code for each type.
+		n.few = append(n.few, named[T]{})
+		copy(n.few[i+1:], n.few[i:])
+		n.few[i] = named[T]{name, val}
 		return
 	}
 	n.many = make(map[string]T, 2*manyNames)

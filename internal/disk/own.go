@@ -21,17 +21,16 @@ type own struct {
 
 func (o *own) isInner() bool { return o.inner.Kind != 0 }
 
+// close gives up what is open of them; folders have nothing to lose by it.
 func (o *own) close() error {
-	var errs []error
-	for _, dir := range []fsx.Dir{o.stage, o.private} {
-		if dir != nil {
-			errs = append(errs, dir.Close())
-		}
+	if o.stage != nil {
+		o.stage.Close()
 	}
-	if o.unlock != nil {
-		errs = append(errs, o.unlock())
+	o.private.Close()
+	if o.unlock == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return o.unlock()
 }
 
 func (d *Disk) private() fsx.Dir { return d.own.Load().private }
@@ -64,7 +63,7 @@ func (d *Disk) checkOwn() error {
 	d.tokenMu.Lock()
 	defer d.tokenMu.Unlock()
 	err := d.mendOwn(*d.own.Load())
-	if root, ok := errors.AsType[*RootError](err); ok {
+	if root, ok := err.(*RootError); ok {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.halt(privateName+" was removed, and "+root.Msg, root.Remedy)

@@ -171,16 +171,16 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 	case err != nil && !made(at.dir, at.name, m, err):
 		return p.notPut(at, err)
 	}
-	f, st, ok := d.holds(at.c.Path, d.stage(), m.name, at.c.Old, at.was.meta)
-	if !ok {
+	s := d.holds(at.c.Path, d.stage(), m.name, at.c.Old, at.was.meta)
+	if s == nil {
 		return p.putBack(at, m)
 	}
 	if at.c.Old.IsDir() {
 		d.watch.Remove(at.c.Path)
-	} else if st.Nlink > 1 {
+	} else if s.st.Nlink > 1 {
 		d.sayLinked(at.c.Path)
 	}
-	d.slots.add(slot{name: m.name, path: at.c.Path, entry: at.c.Old, stats: f.stats, st: st, why: "replaced"}, d.opt.Clock.Now())
+	d.letRest(s, "replaced")
 	return p.inPlace(at, m)
 }
 
@@ -203,10 +203,8 @@ func (p *putter) putBack(at place, m *staged) replica.Result {
 		m.name = ""
 		return d.movedOn(at.c, changedMeanwhile)
 	}
-	f, st, mine := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed))
-	if mine {
-		// It rests, because somebody may have opened it while it was there.
-		d.slots.add(slot{name: m.name, path: at.c.Path, entry: at.c.New, stats: f.stats, st: st, why: ours}, d.opt.Clock.Now())
+	if s := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed)); s != nil {
+		d.letRest(s, ours) // somebody may have opened it while it was there
 	} else {
 		at.dir.Rename(siteNewest, at.name, d.stage(), m.name, fsx.Exchange) // where it fails, both are kept all the same
 		d.stray(m.name, at.c.Path, lostRace)
@@ -238,7 +236,6 @@ func (p *putter) replaceByParts(at place, m *staged) replica.Result {
 	old.c.New = nil
 	if !at.hid && !at.c.Old.Murky() {
 		if s, r, whole := p.capture(old, slot); whole {
-			s.why = "replaced"
 			return p.fillGap(at, m, s, r)
 		}
 	}
@@ -251,7 +248,7 @@ func (p *putter) replaceByParts(at place, m *staged) replica.Result {
 }
 
 // fillGap puts the new one where the old one was captured.
-func (p *putter) fillGap(at place, m *staged, old slot, r replica.Result) replica.Result {
+func (p *putter) fillGap(at place, m *staged, old *slot, r replica.Result) replica.Result {
 	if r.Status != replica.Applied {
 		return r
 	}
@@ -265,8 +262,8 @@ func (p *putter) fillGap(at place, m *staged, old slot, r replica.Result) replic
 	// From now on the gap is closed: whoever makes a new one means it. An intent
 	// that can't be written leaves the slot as it is: after a crash, and only if
 	// the path is empty then, the old one returns.
-	p.d.intents.write([]intent{intentOf(old.name, tree.Change{Path: at.c.Path, Old: at.c.Old})})
-	p.d.slots.add(old, p.d.opt.Clock.Now())
+	p.d.intents.write([]intent{old.intent()})
+	p.d.letRest(old, "replaced")
 	return p.inPlace(at, m)
 }
 

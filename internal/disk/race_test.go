@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 	flag.Set("test.parallel", "16")
 	verifyRead = 1 << 20
 	minIntents = 4 << 10
+	closeFor = time.Minute
 	os.Exit(m.Run())
 }
 

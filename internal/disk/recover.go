@@ -107,7 +107,7 @@ func (d *Disk) restAgain(in intent, f found, st fsx.Stat) {
 	if in.to.kind == 0 {
 		why = "deleted"
 	}
-	d.slots.add(slot{name: in.slot, path: in.path, entry: f.entry, stats: f.stats, st: st, why: why}, d.opt.Clock.Now())
+	d.letRest(&slot{name: in.slot, path: in.path, entry: f.entry, stats: f.stats, st: st}, why)
 }
 
 // returnSlot puts a slot back to its path if nothing is there.

@@ -22,10 +22,10 @@ func (p *putter) remove(at place, name string) replica.Result {
 	return p.rest(s, r)
 }
 
-// rest lets a slot that holds what it should rest.
-func (p *putter) rest(s slot, r replica.Result) replica.Result {
+// rest lets a slot rest that holds what it should.
+func (p *putter) rest(s *slot, r replica.Result) replica.Result {
 	if r.Status == replica.Applied {
-		p.d.slots.add(s, p.d.opt.Clock.Now())
+		p.d.letRest(s, "deleted")
 	}
 	return r
 }
@@ -35,23 +35,22 @@ func (p *putter) rest(s slot, r replica.Result) replica.Result {
 // need not refuse to replace: in steps it could lose a save under the user's
 // name. whole is false for a directory that is where it was, and has to be
 // dealt with leaf by leaf.
-func (p *putter) capture(at place, name string) (_ slot, _ replica.Result, whole bool) {
+func (p *putter) capture(at place, name string) (_ *slot, _ replica.Result, whole bool) {
 	d := p.d
 	at.was.meta.trust = p.trustBefore(at)
 	isDir := at.c.Old.IsDir()
 	err := at.dir.Rename(siteCapture, at.name, d.stage(), name, fsx.Replace)
 	if err != nil && !d.taken(name, err) {
-		return slot{}, p.notPut(at, err), !isDir
+		return nil, p.notPut(at, err), !isDir
 	}
-	f, st, ok := d.holds(at.c.Path, d.stage(), name, at.c.Old, at.was.meta)
-	if !ok {
+	s := d.holds(at.c.Path, d.stage(), name, at.c.Old, at.was.meta)
+	if s == nil {
 		back := p.giveBack(at, name)
-		return slot{}, d.movedOn(at.c, changedMeanwhile), !isDir || !back
+		return nil, d.movedOn(at.c, changedMeanwhile), !isDir || !back
 	}
 	if isDir {
 		d.watch.Remove(at.c.Path)
 	}
-	s := slot{name: name, path: at.c.Path, entry: at.c.Old, stats: f.stats, st: st, why: "deleted"}
 	return s, d.applied(at.c, found{}), true
 }
 

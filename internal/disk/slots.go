@@ -3,7 +3,6 @@ package disk
 import (
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +27,7 @@ const (
 // slots are the captured files, and the names of private files.
 type slots struct {
 	mu     sync.Mutex
-	list   []slot                    // guarded by mu: in the order of due
+	list   []*slot                   // guarded by mu: in the order of due
 	bytes  int64                     // guarded by mu: of the list
 	strays map[string]*replica.Stray // guarded by mu: by slot name
 	retry  time.Time                 // guarded by mu: nothing is looked at early before
@@ -67,18 +66,24 @@ func (s *slots) name(began string) string {
 	return fmt.Sprintf("%s%s%012x", began, s.prefix, s.seq)
 }
 
-func (s *slots) add(x slot, now time.Time) {
+// letRest puts a captured file, or directory, among those that rest.
+func (d *Disk) letRest(x *slot, why string) {
+	x.why = why
+	d.slots.add(x, d.opt.Clock.Now().Add(slotRest))
+}
+
+func (s *slots) add(x *slot, due time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x.due = now.Add(slotRest)
+	x.due = due
 	s.list = append(s.list, x)
 	s.bytes += x.entry.Bytes()
 }
 
 // again lets slots rest that could not be ended.
-func (s *slots) again(failed []slot, now time.Time) {
+func (s *slots) again(failed []*slot, now time.Time) {
 	for _, x := range failed {
-		s.add(x, now)
+		s.add(x, now.Add(slotRest))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,10 +93,10 @@ func (s *slots) again(failed []slot, now time.Time) {
 }
 
 // first puts back a slot whose end was begun.
-func (s *slots) first(x slot) {
+func (s *slots) first(x *slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = slices.Insert(s.list, 0, x)
+	s.list = append([]*slot{x}, s.list...)
 	s.bytes += x.entry.Bytes()
 }
 
@@ -110,21 +115,22 @@ func (s *slots) next() (time.Time, bool) {
 
 func (s *slots) full() bool { return len(s.list) > maxSlots || s.bytes > maxSlotBytes }
 
-// take removes and returns the next slot that is due, or over the limit.
-func (s *slots) take(now time.Time, all bool) (slot, bool) {
+// take removes and returns the next slot that is due, or over the limit; nil
+// when there is none.
+func (s *slots) take(now time.Time, all bool) *slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	early := all || s.full() && !now.Before(s.retry)
 	if len(s.list) == 0 || !early && now.Before(s.list[0].due) {
-		return slot{}, false
+		return nil
 	}
 	x := s.list[0]
-	s.list[0] = slot{}
+	s.list[0] = nil
 	if s.list = s.list[1:]; len(s.list) == 0 {
 		s.list = nil
 	}
 	s.bytes -= x.entry.Bytes()
-	return x, true
+	return x
 }
 
 // intents says what the slots that rest are for.
@@ -140,7 +146,7 @@ func (s *slots) intents() []intent {
 
 // intent says what a slot is for that rests. What replaced its content does not
 // matter any more, only that something did.
-func (x slot) intent() intent {
+func (x *slot) intent() intent {
 	in := intentOf(x.name, tree.Change{Path: x.path, Old: x.entry})
 	if x.name[:1] == builtHere {
 		in.to.kind = x.entry.Kind

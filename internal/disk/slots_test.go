@@ -60,7 +60,7 @@ func TestFullSlotsThatFail(t *testing.T) {
 	for _, name := range []string{"b1", "b2"} {
 		c.put(t, dir+"/.twosync/stage/"+name, c.file("x"))
 		huge := tree.NewFile(tree.Digest{}, maxSlotBytes, false)
-		r.d.slots.add(slot{name: name, path: "f", entry: huge, why: "replaced"}, time.Now())
+		r.d.letRest(&slot{name: name, path: "f", entry: huge}, "replaced")
 	}
 	for range 100 {
 		r.d.cleanSlots(false)

@@ -70,7 +70,7 @@ func (s *staging) close() {
 			continue
 		}
 		if m.doubt {
-			if _, _, ours := d.holds(m.path, d.stage(), m.name, m.entry, metaOf(m.st, placed)); !ours {
+			if d.holds(m.path, d.stage(), m.name, m.entry, metaOf(m.st, placed)) == nil {
 				d.stray(m.name, m.path, "left over from a failed change")
 				continue
 			}

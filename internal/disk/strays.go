@@ -90,7 +90,7 @@ func (d *Disk) release(name string) error {
 	}
 	if !tree.Equal(d.readCaptured(d.stage(), name), was.Entry) {
 		st := fsx.Stat{Ino: ^uint64(0)} // of no file: it is read again, whatever its stat is then
-		d.slots.add(slot{name: name, path: was.Path, entry: was.Entry, st: st, why: "displaced"}, d.opt.Clock.Now())
+		d.letRest(&slot{name: name, path: was.Path, entry: was.Entry, st: st}, "displaced")
 		return nil
 	}
 	return d.stage().Unlink(siteSlotDrop, name)

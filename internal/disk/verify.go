@@ -14,24 +14,29 @@ import (
 // microseconds between the two calls.
 var verifyRead int64 = 64 << 20
 
-// holds says whether what is under name in dir, a slot, is e to the byte. m is
-// the stat that e's content was known by. path is where it was in the tree.
-func (d *Disk) holds(path string, dir fsx.Dir, name string, e *tree.Entry, m meta) (found, fsx.Stat, bool) {
-	st, err := dir.Stat(name)
-	if err != nil {
-		return found{}, st, false
+// holds looks whether what is under name in dir is e to the byte, and returns
+// it as a slot then, else nil. m is the stat that e's content was known by. path
+// is where it was in the tree.
+func (d *Disk) holds(path string, dir fsx.Dir, name string, e *tree.Entry, m meta) *slot {
+	s := &slot{name: name, path: path, entry: e}
+	var err error
+	if s.st, err = dir.Stat(name); err != nil {
+		return nil
 	}
+	ok := false
 	switch {
 	case e.IsDir():
-		f, ok := d.holdsDir(path, dir, name, e)
-		return f, st, ok
+		s.stats, ok = d.holdsDir(path, dir, name, e)
 	case e.IsFile():
-		return found{}, st, d.holdsFile(dir, name, st, e, m)
-	case e.Kind == tree.Link && st.Kind == fsx.Symlink:
+		ok = d.holdsFile(dir, name, s.st, e, m)
+	case e.Kind == tree.Link && s.st.Kind == fsx.Symlink:
 		target, err := dir.Readlink(name)
-		return found{}, st, err == nil && target == e.Text
+		ok = err == nil && target == e.Text
 	}
-	return found{}, st, false
+	if !ok {
+		return nil
+	}
+	return s
 }
 
 func (d *Disk) holdsFile(dir fsx.Dir, name string, st fsx.Stat, e *tree.Entry, m meta) bool {
@@ -54,15 +59,15 @@ func (d *Disk) holdsFile(dir fsx.Dir, name string, st fsx.Stat, e *tree.Entry, m
 // holdsDir scans a captured directory, everything in it included: one name
 // that was not known, and it is not what was expected. A rename above a file
 // does not change the file's ctime, so an equal stat of a proven file is proof.
-func (d *Disk) holdsDir(path string, dir fsx.Dir, name string, e *tree.Entry) (found, bool) {
+func (d *Disk) holdsDir(path string, dir fsx.Dir, name string, e *tree.Entry) (*stats, bool) {
 	sub, err := dir.Open(name)
 	if err != nil {
-		return found{}, false
+		return nil, false
 	}
 	defer sub.Close()
 	s := &scanner{d: d, prior: d.strictPrior, captured: true}
 	f := s.dir(path, sub)
-	return f, tree.Equal(f.entry, e)
+	return f.stats, tree.Equal(f.entry, e)
 }
 
 // trustBefore looks at a large file before it is captured: its ctime, which
