@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/twosync/twosync/internal/reconcile"
@@ -74,10 +73,8 @@ func (s *State) affirm(agreed *set, path string, durable, base, host, container 
 		s.spoil(path, base, container)
 		return durable
 	case !host.IsDir() || !container.IsDir():
-		if !agreed.overlaps(path) {
-			s.spoil(path, base, container)
-			return durable
-		}
+		s.spoil(path, base, container)
+		return withAgreed(agreed, path, durable, base)
 	case !durable.IsDir():
 		s.group.add(path, s.now)
 	}
@@ -88,11 +85,25 @@ func (s *State) affirm(agreed *set, path string, durable, base, host, container 
 	return base
 }
 
-// spoil notes that the container still holds an old copy, if it does.
+// spoil notes what the container still holds of an old copy.
 func (s *State) spoil(path string, old, container *tree.Entry) {
-	if tree.Equal(old, container) {
-		s.stale.put(path, old)
+	if left := remains(old, container); left != nil {
+		s.stale.put(path, left)
 	}
+}
+
+// remains returns what e still holds of an old copy.
+func remains(old, e *tree.Entry) *tree.Entry {
+	switch {
+	case tree.Equal(old, e):
+		return old
+	case !old.IsDir() || !e.IsDir():
+		return nil
+	}
+	for name, child := range old.Children() {
+		old = old.With(name, remains(child, e.Child(name)))
+	}
+	return old
 }
 
 // freshen forgets the old copies at, above and below path that are none any
@@ -101,23 +112,27 @@ func (s *State) freshen(path string) {
 	host, container := &s.sides[tree.Host], &s.sides[tree.Container]
 	for _, p := range s.stale.overlapping(path) {
 		old, _ := s.stale.get(p)
-		if container.whole && !tree.Equal(tree.Get(container.tree, p), old) || tree.Equal(tree.Get(host.tree, p), old) {
+		if tree.Equal(tree.Get(host.tree, p), old) {
 			s.stale.drop(p)
+		} else if container.whole {
+			s.stale.drop(p)
+			s.spoil(p, old, tree.Get(container.tree, p))
 		}
 	}
 }
 
 // baseAt returns what a decision about path is made against: base, and the old
-// copies that were held when a first contact ended. Nobody worked on those, and
-// whatever the host's user did since, or had done before, takes their path.
+// copies that were held when a first contact ended, where base has nothing. Nobody
+// worked on those, and whatever the host's user did since, or had done before,
+// takes their path.
 func (s *State) baseAt(path string) *tree.Entry {
 	b := tree.Get(s.base, path)
 	for _, p := range s.stale.within(path) {
-		old, _ := s.stale.get(p)
-		if p == path {
-			return old
+		if tree.Get(s.base, p) != nil {
+			continue
 		}
-		if t, ok := tree.Put(b, strings.TrimPrefix(strings.TrimPrefix(p, path), "/"), old); ok {
+		old, _ := s.stale.get(p)
+		if t, ok := tree.Put(b, relative(path, p), old); ok {
 			b = t
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/twosync/twosync/internal/reconcile"
 	"github.com/twosync/twosync/internal/tree"
@@ -45,7 +46,7 @@ func landedBits(e, given *tree.Entry) *tree.Entry {
 // What of it is not durable may be lost over there, or not.
 func (s *State) remember(on tree.Side) {
 	if !slices.ContainsFunc(s.memory, memory.whole) {
-		s.memory = append(s.memory, memory{on, "", s.base})
+		s.memory = append(s.memory, memory{on, "", s.agreedBase()})
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.batches)) {
 		f := s.batches[id]
@@ -57,6 +58,31 @@ func (s *State) remember(on tree.Side) {
 		}
 	}
 }
+
+// agreedBase returns base without what a first contact that is not over took from
+// the container as old copies, and the directories that those are in.
+func (s *State) agreedBase() *tree.Entry {
+	if !s.first.open || !s.first.met {
+		return s.base
+	}
+	agreed := s.group.all()
+	return withAgreed(&agreed, "", s.durable, s.base)
+}
+
+// withAgreed returns durable, at path, with what was agreed there and below it,
+// as base has it.
+func withAgreed(agreed *set, path string, durable, base *tree.Entry) *tree.Entry {
+	for _, p := range agreed.within(path) {
+		at := relative(path, p)
+		if next, ok := tree.Put(durable, at, tree.Get(base, at)); ok {
+			durable = next
+		}
+	}
+	return durable
+}
+
+// relative returns the path from path to p, which is there or below it.
+func relative(path, p string) string { return strings.TrimPrefix(strings.TrimPrefix(p, path), "/") }
 
 // recall moves base to what was remembered wherever the side that is back
 // still holds it. Elsewhere nothing is known but what was durable. This holds
