@@ -70,11 +70,12 @@ func (s *State) affirm(agreed *set, path string, durable, base, host, container 
 		s.group.add(path, s.now)
 		return base
 	case !base.IsDir():
-		s.spoil(path, base, container)
+		s.spoil(path, base, durable, container)
 		return durable
 	case !host.IsDir() || !container.IsDir():
-		s.spoil(path, base, container)
-		return withAgreed(agreed, path, durable, base)
+		left := withAgreed(agreed, path, durable, base)
+		s.spoil(path, base, left, container)
+		return left
 	case !durable.IsDir():
 		s.group.add(path, s.now)
 	}
@@ -85,10 +86,17 @@ func (s *State) affirm(agreed *set, path string, durable, base, host, container 
 	return base
 }
 
-// spoil notes what the container still holds of an old copy.
-func (s *State) spoil(path string, old, container *tree.Entry) {
-	if left := remains(old, container); left != nil {
+// spoil notes what the container still holds of an old copy, where base has
+// nothing.
+func (s *State) spoil(path string, old, base, container *tree.Entry) {
+	switch left := remains(old, container); {
+	case left == nil:
+	case base == nil:
 		s.stale.put(path, left)
+	default:
+		for name, child := range left.Children() {
+			s.spoil(tree.Join(path, name), child, base.Child(name), container.Child(name))
+		}
 	}
 }
 
@@ -116,7 +124,7 @@ func (s *State) freshen(path string) {
 			s.stale.drop(p)
 		} else if container.whole {
 			s.stale.drop(p)
-			s.spoil(p, old, tree.Get(container.tree, p))
+			s.spoil(p, old, nil, tree.Get(container.tree, p))
 		}
 	}
 }
