@@ -40,7 +40,10 @@ type UsageError struct{ Msg, Remedy string }
 func (e *UsageError) Error() string { return e.Msg }
 
 // openError says that what could be synced was, but not all could.
-type openError struct{ conflicts, held int }
+type openError struct {
+	conflicts, held int
+	keep            string // the folder of the versions that lost
+}
 
 func (e *openError) Error() string {
 	var parts []string
@@ -51,6 +54,17 @@ func (e *openError) Error() string {
 		parts = append(parts, plural(int64(e.held), "path")+" held")
 	}
 	return "not everything is in sync: " + strings.Join(parts, ", ")
+}
+
+func (e *openError) remedy() string {
+	var parts []string
+	if e.conflicts > 0 {
+		parts = append(parts, "the versions that lost are in "+e.keep+"; a conflict is over when its path is saved again")
+	}
+	if e.held > 0 {
+		parts = append(parts, "a held path crosses when its reason is gone")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // errInterrupted ends a command that a signal asked to end.
@@ -114,6 +128,9 @@ func remedy(err error) string {
 	}
 	if e, ok := errors.AsType[*disk.RootError](err); ok {
 		return e.Remedy
+	}
+	if e, ok := errors.AsType[*openError](err); ok {
+		return e.remedy()
 	}
 	switch {
 	case errors.Is(err, protocol.ErrViolation):

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,26 +57,37 @@ func flush(c *cobra.Command, dir string, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return openPaths(c, a)
+	return openPaths(c, r, a)
 }
 
 // openPaths lists what is not in sync, and returns an error if there is any.
-func openPaths(c *cobra.Command, a answer) error {
+func openPaths(c *cobra.Command, r record, a answer) error {
+	listOpen(c.OutOrStdout(), "", a)
+	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More, r.Keep)
+}
+
+// listOpen lists conflicts and held paths, a line each.
+func listOpen(w io.Writer, indent string, a answer) {
+	for _, path := range a.Status.Open {
+		fmt.Fprintf(w, "%s%s: conflict, the version that lost is kept\n", indent, line(path))
+	}
+	if more := a.Status.Conflicts - len(a.Status.Open); more > 0 {
+		fmt.Fprintf(w, "%sand %s more\n", indent, plural(int64(more), "conflict"))
+	}
 	for _, h := range a.Status.Held {
-		fmt.Fprintln(c.OutOrStdout(), heldLine(h))
+		fmt.Fprintf(w, "%s%s\n", indent, heldLine(h))
 	}
 	if a.More > 0 {
-		fmt.Fprintf(c.OutOrStdout(), "and %s more\n", count(int64(a.More)))
+		fmt.Fprintf(w, "%sand %s more held\n", indent, count(int64(a.More)))
 	}
-	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More)
 }
 
 // openOf returns an error if something is open.
-func openOf(conflicts, held int) error {
+func openOf(conflicts, held int, keep string) error {
 	if conflicts == 0 && held == 0 {
 		return nil
 	}
-	return &openError{conflicts, held}
+	return &openError{conflicts, held, keep}
 }
 
 func heldLine(h run.Held) string {

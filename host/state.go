@@ -35,6 +35,7 @@ type record struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	Socket  string    `json:"socket"`
+	Keep    string    `json:"keep"` // the folder of the versions that lost
 }
 
 func (r record) String() string { return line(r.Dir) + " with " + line(r.Target) }

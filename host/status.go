@@ -98,11 +98,9 @@ func table(r record, a answer, now time.Time) string {
 	}
 	row("conflicts", "%d", st.Conflicts)
 	row("held", "%d", len(st.Held)+a.More)
-	for _, h := range st.Held {
-		fmt.Fprintf(&b, "  %s\n", heldLine(h))
-	}
-	if a.More > 0 {
-		fmt.Fprintf(&b, "  and %s more\n", count(int64(a.More)))
+	listOpen(&b, "  ", a)
+	if st.Conflicts+st.Versions > 0 {
+		row("kept in", "%s", line(r.Keep))
 	}
 	return b.String()
 }

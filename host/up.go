@@ -28,6 +28,7 @@ type up struct {
 
 	// state
 	root   string
+	store  string // the keep store's folder
 	target target.Target
 	rules  *ignore.Rules
 	feed   *feed
@@ -126,6 +127,7 @@ func (u *up) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	u.store = filepath.Join(s.path, keepName)
 	err = u.registered(ctx, s)
 	return first(err, s.close())
 }
@@ -136,7 +138,7 @@ func (u *up) registered(ctx context.Context, s *state) error {
 	if err != nil {
 		return err
 	}
-	err = s.write(record{Dir: u.root, Target: u.target.String(), PID: os.Getpid(), Started: time.Now(), Socket: c.path})
+	err = s.write(record{Dir: u.root, Target: u.target.String(), PID: os.Getpid(), Started: time.Now(), Socket: c.path, Keep: u.store})
 	if err == nil {
 		err = s.refuseOverlap(u.root)
 	}
@@ -189,7 +191,7 @@ func (u *up) live(ctx context.Context, session *run.Session, c *control) error {
 	if err := interrupted(ctx, nil); err != nil {
 		return err
 	}
-	return openOf(u.last.Conflicts, u.last.Held)
+	return openOf(u.last.Conflicts, u.last.Held, u.store)
 }
 
 // tell is where a session's events come in. It does not wait.

@@ -74,6 +74,9 @@ func (s *State) affirm(agreed *set, path string, durable, base, host, container 
 		return durable
 	case !host.IsDir() || !container.IsDir():
 		left := withAgreed(agreed, path, durable, base)
+		if agreed.overlaps(path) {
+			s.group.add(path, s.now) // what is agreed below it makes no directory of it
+		}
 		s.spoil(path, base, left, container)
 		return left
 	case !durable.IsDir():

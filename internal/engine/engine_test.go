@@ -51,8 +51,8 @@ func TestKeptFirst(t *testing.T) {
 			t.Fatalf("container %s", showEntry(g.real[1]))
 		}
 	}
-	if n := g.s.Summary().Conflicts; n != 2 {
-		t.Errorf("%d conflicts, want 2", n)
+	if got := g.s.Conflicts(10); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("open: %v", got)
 	}
 }
 
@@ -532,5 +532,28 @@ func TestLostTwice(t *testing.T) {
 	g.play()
 	if showEntry(g.real[1]) != "{a=3 z=1}" || g.count("Keep") > 0 {
 		t.Errorf("container %s, %v", showEntry(g.real[1]), g.log)
+	}
+}
+
+// TestConflictsEnd: a conflict is open until somebody works on its path.
+func TestConflictsEnd(t *testing.T) {
+	g := synced(t, dirOf("a", "1", "b", "1"))
+	for _, path := range []string{"a", "b"} {
+		g.saw(tree.Host, path, fileOf("2"))
+		g.saw(tree.Container, path, fileOf("3"))
+	}
+	g.play()
+	if got := g.s.Conflicts(10); !slices.Equal(got, []string{"a", "b"}) {
+		t.Fatalf("open: %v", got)
+	}
+	g.saw(tree.Container, "a", fileOf("4"))
+	g.play()
+	if got := g.s.Conflicts(10); !slices.Equal(got, []string{"b"}) || g.s.Summary().Conflicts != 1 {
+		t.Errorf("after a save of a: %v", got)
+	}
+	g.saw(tree.Host, "b", nil)
+	g.play()
+	if got := g.s.Conflicts(10); len(got) > 0 {
+		t.Errorf("after all: %v", got)
 	}
 }

@@ -66,7 +66,7 @@ func (s *State) keptLoser(e Kept) {
 		case s.FirstContact():
 			s.versions++
 		default:
-			s.conflicts++
+			s.conflict(e.Path)
 		}
 	}
 	for _, c := range w.changes {
@@ -75,6 +75,30 @@ func (s *State) keptLoser(e Kept) {
 		s.unblock(c.path)
 		if e.Err != "" && !w.stale {
 			s.seal(c.side, c.path, "its other version can't be kept: "+e.Err)
+		}
+	}
+}
+
+// maxConflicts bounds the conflicts that are remembered. Whoever has more does not
+// go through them one by one.
+const maxConflicts = 100_000
+
+// conflict remembers a path whose loser is in the keep store.
+func (s *State) conflict(path string) {
+	if s.conflicts.len() < maxConflicts {
+		s.conflicts.put(path, false)
+	}
+}
+
+// closeConflicts closes the conflicts at, above and below a path that is agreed on:
+// the first time that is what became of the conflict, and later it is what
+// somebody made of it since.
+func (s *State) closeConflicts(path string) {
+	for _, p := range s.conflicts.overlapping(path) {
+		if agreed, _ := s.conflicts.get(p); agreed {
+			s.conflicts.drop(p)
+		} else {
+			s.conflicts.put(p, true)
 		}
 	}
 }

@@ -115,6 +115,7 @@ func (s *State) agreeOn(path string, on tree.Side, holds, held *tree.Entry) {
 // directories; base may hold something else there since a side was lost.
 func (s *State) agree(c tree.Change) {
 	s.group.supersede(c.Path, tree.Get(s.base, c.Path))
+	s.closeConflicts(c.Path)
 	for _, p := range s.stale.overlapping(c.Path) {
 		s.stale.drop(p)
 	}

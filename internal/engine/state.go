@@ -53,7 +53,7 @@ type State struct {
 	held      holds
 	kept      map[loser]bool // losers that are in the keep store
 	keeping   map[loser]*keeping
-	conflicts int
+	conflicts places[bool] // that nobody has worked on since; whether they were agreed on
 	versions  int
 	batches   map[uint64]*flight
 	lastID    uint64
@@ -125,7 +125,7 @@ type Summary struct {
 	Files     int64 // that both sides agree on
 	Bytes     int64
 	Pending   int // paths that are dirty or in flight
-	Conflicts int // losers that were put into the keep store since the start
+	Conflicts int // paths whose loser was put into the keep store, and nobody has worked there since
 	Versions  int // losers of a first contact; nobody has to decide about them
 	Held      []reconcile.Held
 	Whole     [2]bool
@@ -137,7 +137,7 @@ func (s *State) Summary() Summary {
 	sum := Summary{
 		InSync: s.synced, Durable: s.Durable(), Files: s.base.Files(), Bytes: s.base.Bytes(),
 		Pending:   s.dirty.len() + s.blocked.len() + s.parked.len(),
-		Conflicts: s.conflicts, Versions: s.versions,
+		Conflicts: s.conflicts.len(), Versions: s.versions,
 		Whole: [2]bool{s.sides[0].whole, s.sides[1].whole},
 	}
 	for _, f := range s.batches {
@@ -148,6 +148,12 @@ func (s *State) Summary() Summary {
 		sum.Held = append(sum.Held, h)
 	}
 	return sum
+}
+
+// Conflicts returns up to limit of the paths that Summary counts, in order.
+func (s *State) Conflicts(limit int) []string {
+	all := s.conflicts.all()
+	return all[:min(len(all), limit)]
 }
 
 // InSync says whether nothing is left to do.

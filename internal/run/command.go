@@ -65,7 +65,7 @@ func (s *Session) status() Status {
 	sum := s.engine.Summary()
 	st := Status{
 		State: s.state(sum), Since: s.since.Truncate(time.Second),
-		Files: sum.Files, Bytes: sum.Bytes, Pending: sum.Pending, Conflicts: sum.Conflicts, Versions: sum.Versions, Durable: sum.Durable,
+		Files: sum.Files, Bytes: sum.Bytes, Pending: sum.Pending, Conflicts: sum.Conflicts, Open: s.engine.Conflicts(MaxOpen), Versions: sum.Versions, Durable: sum.Durable,
 		Held: []Held{}, Sides: s.told.facts,
 		Watch: map[string]string{"host": s.told.facts[0].Watch, "container": s.told.facts[1].Watch},
 	}

@@ -90,12 +90,16 @@ type Status struct {
 	Bytes     int64             `json:"bytes"`
 	Pending   int               `json:"pending"`
 	Conflicts int               `json:"conflicts"`
-	Versions  int               `json:"versions"` // the container's, kept by a first contact
-	Durable   bool              `json:"durable"`  // all that is in sync would survive a power cut
+	Open      []string          `json:"open,omitempty"` // paths of conflicts, MaxOpen at most
+	Versions  int               `json:"versions"`       // the container's, kept by a first contact
+	Durable   bool              `json:"durable"`        // all that is in sync would survive a power cut
 	Held      []Held            `json:"held"`
 	Sides     [2]replica.Facts  `json:"-"`
 	Watch     map[string]string `json:"watch,omitempty"` // by side
 }
+
+// MaxOpen bounds the conflicts that Status lists.
+const MaxOpen = 1000
 
 // Held is a path that is not in sync, and why.
 type Held struct {
