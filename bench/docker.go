@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/twosync/twosync/bench/probe"
+	busyboxes "github.com/twosync/twosync/internal/busybox"
 )
 
 const (
@@ -88,8 +89,8 @@ func (c *container) start(ctx context.Context, probe, tree string, volume bool) 
 	return err
 }
 
-// layer is the image's content: the probe, and a static busybox if this machine
-// has one for the engine's kind.
+// layer is the image's content: the probe, and a static busybox if there is one to
+// be had for the engine's kind.
 func (c *container) layer(probe string) (io.Reader, error) {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
@@ -101,7 +102,7 @@ func (c *container) layer(probe string) (io.Reader, error) {
 	if err := addFile(w, probePath[1:], probe); err != nil {
 		return nil, err
 	}
-	if busybox, err := exec.LookPath("busybox"); err == nil && isStatic(busybox, c.arch) {
+	if busybox, err := busyboxes.Find(); err == nil && isStatic(busybox, c.arch) {
 		if err := addFile(w, "bin/busybox", busybox); err != nil {
 			return nil, err
 		}

@@ -1,4 +1,5 @@
-// Package busybox finds a static busybox for the images that tests make.
+// Package busybox finds a static busybox for the images that tests and the
+// benchmark make.
 //
 // It looks on this machine first and otherwise takes Debian's package apart in
 // the user's cache folder, so that nothing has to be installed before the tests
@@ -6,7 +7,7 @@
 //
 // # Why
 //
-// There is no registry to pull an image from, and an image of the tests' own
+// Images come from no registry, so that no test depends on one; and an image
 // with a shell in it needs one program that links to nothing.
 package busybox
 

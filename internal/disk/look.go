@@ -157,7 +157,7 @@ func (l *looker) present(k watch.Look, dir fsx.Dir, name string, st fsx.Stat) {
 		return
 	}
 	if st.Kind == fsx.Regular && !k.TrustEmpty && (begun(st, was) && !k.Modified || emptied(st, was)) {
-		d.deferLook(k, watch.Empty)
+		d.deferLook(k, whyEmpty(k))
 		return
 	}
 	s := &scanner{d: d, prior: d.priorFor(k, l.moves), inline: l.inline, torn: d.rereadLater}
@@ -173,10 +173,18 @@ func (l *looker) present(k watch.Look, dir fsx.Dir, name string, st fsx.Stat) {
 		return // it is looked at again when it rests
 	}
 	if f.entry.IsFile() && f.entry.Size == 0 && st.Size > 0 && !k.TrustEmpty {
-		d.deferLook(k, watch.Empty) // emptied between the stat and the read
+		d.deferLook(k, whyEmpty(k)) // emptied between the stat and the read
 		return
 	}
 	l.saw = append(l.saw, sight{k.Path, f, true})
+}
+
+// whyEmpty says why an empty file is not believed.
+func whyEmpty(k watch.Look) watch.Why {
+	if k.Open {
+		return watch.Unclosed
+	}
+	return watch.Empty
 }
 
 // begun says whether a file is another than was known at its path: if nobody has
@@ -214,7 +222,7 @@ func (d *Disk) deferLook(k watch.Look, why watch.Why) {
 		d.settle.Defer(now, k.Path, why)
 		return
 	}
-	k.TrustAbsent, k.TrustEmpty = why == watch.Absent, why == watch.Empty
+	k.TrustAbsent, k.TrustEmpty = why == watch.Absent, why == watch.Empty || why == watch.Unclosed
 	d.again[k.Path] = asked{k, now.Add(watch.AbsenceWait)}
 }
 

@@ -43,6 +43,7 @@ const (
 	waitNothing wait = iota
 	waitAbsence      // of a name, or of content
 	waitQuiet
+	waitClose // of a file that was emptied and is open
 	waitRough
 )
 
@@ -252,6 +253,8 @@ func (s *Settle) schedule(now time.Time, it *item, w wait) {
 	case waitAbsence:
 		it.due = earlier(now.Add(AbsenceWait), it.since.Add(QuietMax))
 		it.cut = it.due.Before(now.Add(AbsenceWait))
+	case waitClose:
+		it.due = now.Add(QuietMax)
 	case waitQuiet:
 		it.due = s.turn(now, it)
 		it.cut = it.due.Before(now.Add(QuietWait))
@@ -273,7 +276,7 @@ func (s *Settle) take(now time.Time, it *item, b *Batch) {
 	waited := it.wait != waitNothing && !it.cut
 	b.Looks = append(b.Looks, Look{
 		Path: path, Deep: it.deep, Modified: it.modified,
-		TrustAbsent: it.gone && waited, TrustEmpty: it.created || !it.gone && waited,
+		TrustAbsent: it.gone && waited, TrustEmpty: it.created || !it.gone && waited && !it.open, Open: it.open,
 	})
 	if to := it.pair; to != nil {
 		target := to.node.path()

@@ -63,6 +63,8 @@ type Look struct {
 	// TrustEmpty: an empty file is meant to be empty. Without it, a file that is empty
 	// and was not, or is new, goes back to Defer.
 	TrustEmpty bool
+	// Open: somebody writes to the file, and has not closed it.
+	Open bool
 }
 
 // Move is a rename inside the tree, as the kernel told it.
@@ -95,6 +97,9 @@ const (
 	Absent Why = iota + 1
 	// Empty: a regular file is empty that was not, or is new and has no writer's close.
 	Empty
+	// Unclosed: the same, and it is Open. Its writer gets longer: on a busy machine the
+	// two halves of a save are more than a moment apart.
+	Unclosed
 	// Changed: the file changed while it was read, or before that was told to anybody.
 	Changed
 )
@@ -151,7 +156,11 @@ func (s *Settle) Defer(now time.Time, path string, why Why) {
 	it := s.item(now, path)
 	it.gone = why == Absent
 	it.modified = true // that look may have been a Modified one, and it took nothing in
-	s.schedule(now, it, waitAbsence)
+	w := waitAbsence
+	if why == Unclosed {
+		w = waitClose
+	}
+	s.schedule(now, it, w)
 }
 
 // Overtaken returns the files at or below path that were written since their last
@@ -214,12 +223,15 @@ func (s *Settle) Next() (time.Time, bool) {
 // Idle says that nothing waits.
 func (s *Settle) Idle() bool { return len(s.queue) == 0 }
 
-// Expedite makes due what waits for quiet or for its turn. An absence keeps its time,
-// which is AbsenceWait at most: cut short, it would publish the gap inside somebody's
-// save. Whoever needs everything calls Due until Idle.
+// Expedite makes due what waits for quiet or for its turn. An absence and an empty
+// file keep AbsenceWait: cut short, it would publish the gap inside somebody's save. Whoever needs everything calls Due until Idle.
 func (s *Settle) Expedite(now time.Time) {
 	for _, it := range s.queue {
-		if it.wait != waitAbsence && it.due.After(now) {
+		switch {
+		case it.wait == waitAbsence:
+		case it.wait == waitClose:
+			it.due = earlier(it.due, now.Add(AbsenceWait))
+		case it.due.After(now):
 			it.due, it.cut = now, true
 		}
 	}

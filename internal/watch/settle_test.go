@@ -37,7 +37,7 @@ var settleCases = []struct{ name, script string }{
 		0 modify f
 		1 attrib f
 		1 due -
-		20 due f*.`},
+		20 due f*+`},
 	{"a new file that is open waits for its writer", `
 		0 create f
 		0 due f
@@ -57,13 +57,37 @@ var settleCases = []struct{ name, script string }{
 		0 modify f
 		15 modify f
 		34 due -
-		35 due f*.`},
+		35 due f*+`},
+	{"A2 emptied and open: the writer gets longer, and closes", `
+		0 know f
+		0 modify f
+		20 due f*+
+		20 defer unclosed f
+		60 due -
+		80 modify f
+		81 close-write f
+		81 due f*`},
+	{"A2 emptied and open when everything is asked for", `
+		0 know f
+		0 modify f
+		20 due f*+
+		20 defer unclosed f
+		40 expedite
+		59 due -
+		60 due f*.`},
+	{"A2 emptied and open for good", `
+		0 know f
+		0 modify f
+		20 due f*+
+		20 defer unclosed f
+		519 due -
+		520 due f*.`},
 	{"write after close is a writer again", `
 		0 know f
 		0 close-write f
 		0 modify f
 		0 due -
-		20 due f*.`},
+		20 due f*+`},
 
 	{"A1 vim renames to a backup and writes anew", `
 		0 know x
@@ -352,7 +376,7 @@ var settleCases = []struct{ name, script string }{
 		0 modify x
 		0 delete y
 		1 expedite
-		1 due x*
+		1 due x*+
 		20 due y!`},
 
 	{"E1 a log that never rests backs off", `
@@ -366,12 +390,12 @@ var settleCases = []struct{ name, script string }{
 	{"E1 a close lets the next write go early", `
 		0 know log
 		0 modify log
-		20 due log*.
+		20 due log*+
 		30 modify log
 		30 close-write log
 		30 due log*
 		40 modify log
-		60 due log*.`},
+		60 due log*+`},
 	{"E1 appended faster than it can be read: waits for its turn", `
 		0 know log
 		0 close-write log
@@ -382,14 +406,14 @@ var settleCases = []struct{ name, script string }{
 		1 defer changed log
 		2 close-write log
 		500 due -
-		501 due log*.
+		501 due log*+
 		501 defer changed log
 		502 close-write log
 		1500 due -
-		1501 due log*.
+		1501 due log*+
 		1600 close-write log
 		2500 due -
-		3501 due log*.
+		3501 due log*+
 		3600 close-write log
 		3600 due log*`},
 	{"E2 written since it was read: counts, and keeps its time", `
@@ -406,7 +430,7 @@ var settleCases = []struct{ name, script string }{
 		2 defer changed f
 		2 written -
 		500 due -
-		501 due f*.`},
+		501 due f*+`},
 	{"E2 what is written below, and what is not", `
 		0 know d/f d/g
 		0 modify d/f
@@ -415,7 +439,7 @@ var settleCases = []struct{ name, script string }{
 		0 modify e
 		0 written d/f d/g! e
 		0 due d/h
-		20 due d/f*. d/g! e*.`},
+		20 due d/f*+ d/g! e*+`},
 	{"E1 a large file that is closed again and again waits for its turn", `
 		0 know f
 		0 close-write f
@@ -424,7 +448,7 @@ var settleCases = []struct{ name, script string }{
 		300 close-write f
 		300 due -
 		2199 due -
-		2200 due f*.
+		2200 due f*+
 		2400 took f 200
 		5000 close-write f
 		5000 due f*
@@ -434,12 +458,12 @@ var settleCases = []struct{ name, script string }{
 	{"E1 a large file that is open does not eat the time", `
 		0 know f
 		0 modify f
-		20 due f*.
+		20 due f*+
 		220 took f 200
 		220 modify f
 		520 due -
 		2219 due -
-		2220 due f*.`},
+		2220 due f*+`},
 	{"E2 changed while it was read", `
 		0 know f
 		0 close-write f
@@ -447,7 +471,7 @@ var settleCases = []struct{ name, script string }{
 		0 defer changed f
 		1 modify f
 		20 due -
-		21 due f*.`},
+		21 due f*+`},
 }
 
 var roughCases = []struct{ name, script string }{
@@ -558,7 +582,7 @@ func (r *settler) step(ms int, f []string) {
 			r.known[p] = f[0] == "know"
 		}
 	case "defer":
-		why := map[string]Why{"absent": Absent, "empty": Empty, "changed": Changed}[f[1]]
+		why := map[string]Why{"absent": Absent, "empty": Empty, "unclosed": Unclosed, "changed": Changed}[f[1]]
 		r.s.Defer(at(ms), f[2], why)
 	case "took":
 		took, _ := strconv.Atoi(f[2])
@@ -624,7 +648,7 @@ func spell(batches []Batch) string {
 			for _, mark := range []struct {
 				on   bool
 				char string
-			}{{l.Deep, "/"}, {l.Modified, "*"}, {l.TrustAbsent, "!"}, {l.TrustEmpty, "."}} {
+			}{{l.Deep, "/"}, {l.Modified, "*"}, {l.TrustAbsent, "!"}, {l.TrustEmpty, "."}, {l.Open, "+"}} {
 				if mark.on {
 					w += mark.char
 				}
