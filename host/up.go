@@ -159,6 +159,7 @@ func (u *up) stored(ctx context.Context, s *state, c *control) error {
 	}
 	me := holder()
 	d := disk.New(u.root, disk.Options{
+		Session:   s.name,
 		Holder:    me,
 		Stage:     filepath.Join(s.path, "stage"),
 		Displaced: kept.displaced, DisplacedDone: kept.Sync,
