@@ -21,7 +21,7 @@
 //	socket         where it answers while it runs (control.go)
 //	base           what both sides last agreed on
 //	keep           what was displaced
-//	stage, cache   work of the host's disk
+//	stage          files that the host's disk is building
 //
 // # Control socket
 //
