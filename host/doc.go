@@ -8,7 +8,8 @@
 //
 // It decides nothing about trees. It refuses to begin a session on a directory
 // that nobody can mean (all of a machine, a home), on one that another session
-// is at work on, above or below, and on the folder of its own state.
+// is at work on, above or below, and on the folder of its own state. The same
+// goes for a target that is on this machine, too.
 //
 // # State
 //
@@ -20,7 +21,7 @@
 //	socket         where it answers while it runs (control.go)
 //	base           what both sides last agreed on
 //	keep           what was displaced
-//	stage, cache   work of the host's disk
+//	stage          files that the host's disk is building
 //
 // # Control socket
 //
@@ -36,9 +37,10 @@
 // stale, but found out by connecting. A second session of the same name is kept
 // out by a lock that the kernel gives back when a process dies, however it does.
 //
-// A session first registers and then looks for others that overlap. Two that
-// start in the same moment may so both give up, which is a nuisance; the other
-// order would let both go on.
+// A session looks for others that overlap before it registers, so that one which
+// is refused is not what status advises to start again; and once more after
+// that. Two that start in the same moment may so both give up, which is a
+// nuisance; with the first look alone both would go on.
 //
 // That no session runs is an answer of status, with exit code 0, and an error
 // of flush: one asks, the other relies on it.

@@ -95,10 +95,7 @@ func refuseRoot(root string, homes []string, state string) error {
 			return &UsageError{root + " holds your home, which can't be synced", "name the directory of a project"}
 		}
 	}
-	if real, err := filepath.EvalSymlinks(state); err == nil {
-		state = real
-	}
-	if overlap(root, state) {
+	if state = resolve(state); overlap(root, state) {
 		return &UsageError{
 			fmt.Sprintf("%s and twosync's own state in %s overlap", root, state),
 			"name another directory, or put the state elsewhere with XDG_STATE_HOME",

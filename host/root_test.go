@@ -55,6 +55,21 @@ func TestRefuseRoot(t *testing.T) {
 	}
 }
 
+// The first session has no state folder yet: a link on the way to it counts.
+func TestRefuseRootOfStateToCome(t *testing.T) {
+	top := resolve(t.TempDir())
+	root, link := filepath.Join(top, "root"), filepath.Join(top, "link")
+	if err := os.Mkdir(root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(root, link); err != nil {
+		t.Skip(err)
+	}
+	if err := refuseRoot(root, nil, filepath.Join(link, "state", "twosync")); err == nil || !strings.Contains(err.Error(), "overlap") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A directory has one name, however it is written.
 func TestOpenRoot(t *testing.T) {
 	top := resolve(t.TempDir())

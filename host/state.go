@@ -133,22 +133,49 @@ func recordsIn(folder string) map[string]record {
 	return found
 }
 
-// refuseOverlap refuses a root that overlaps one of another running session.
-func (s *state) refuseOverlap(root string) error {
+// refuseOverlap refuses a session of which a directory overlaps one of another
+// running session.
+func (s *state) refuseOverlap(mine record) error {
 	for name, r := range records() {
-		if name == s.name || !overlap(root, r.Dir) || !answers(r) {
+		if name == s.name {
 			continue
 		}
-		remedy := fmt.Sprintf("end that session first (process %d), or name another directory", r.PID)
-		switch {
-		case root == r.Dir:
-			return &Error{Msg: fmt.Sprintf("%s is kept the same with %s already", root, r.Target), Remedy: remedy}
-		case within(root, r.Dir):
-			return &Error{Msg: fmt.Sprintf("%s lies in %s, which is kept the same with %s", root, r.Dir, r.Target), Remedy: remedy}
+		if msg := mine.overlaps(r); msg != "" && answers(r) {
+			return &Error{Msg: msg, Remedy: fmt.Sprintf("end that session first (process %d), or name another directory", r.PID)}
 		}
-		return &Error{Msg: fmt.Sprintf("in %s lies %s, which is kept the same with %s", root, r.Dir, r.Target), Remedy: remedy}
 	}
 	return nil
+}
+
+// overlaps says where two sessions overlap, or "".
+func (r record) overlaps(other record) string {
+	for _, mine := range r.places() {
+		for _, theirs := range other.places() {
+			switch {
+			case mine.path == theirs.path:
+				return fmt.Sprintf("%s is kept the same with %s already", mine.path, theirs.with)
+			case within(mine.path, theirs.path):
+				return fmt.Sprintf("%s lies in %s, which is kept the same with %s", mine.path, theirs.path, theirs.with)
+			case within(theirs.path, mine.path):
+				return fmt.Sprintf("in %s lies %s, which is kept the same with %s", mine.path, theirs.path, theirs.with)
+			}
+		}
+	}
+	return ""
+}
+
+// place is a directory on this machine, and what it is kept the same with.
+type place struct{ path, with string }
+
+// places are those of a session: its directory, and a target that is here too.
+func (r record) places() []place {
+	at := []place{{r.Dir, r.Target}}
+	if t, err := target.Parse(r.Target, nil); err == nil {
+		if l, ok := t.(*target.Local); ok {
+			at = append(at, place{resolve(l.Path), r.Dir})
+		}
+	}
+	return at
 }
 
 // sessionOf finds the running session that dir belongs to: of the directory

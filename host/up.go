@@ -132,15 +132,21 @@ func (u *up) session(ctx context.Context) error {
 	return first(err, s.close())
 }
 
-// registered makes the session known, and gives way to one that was earlier.
+// registered makes the session known, and gives way to one that was earlier, or
+// that registered in the same moment. What is refused leaves no record.
 func (u *up) registered(ctx context.Context, s *state) error {
+	me := record{Dir: u.root, Target: u.target.String(), PID: os.Getpid(), Started: time.Now(), Keep: u.store}
+	if err := s.refuseOverlap(me); err != nil {
+		return err
+	}
 	c, err := listen(s)
 	if err != nil {
 		return err
 	}
-	err = s.write(record{Dir: u.root, Target: u.target.String(), PID: os.Getpid(), Started: time.Now(), Socket: c.path, Keep: u.store})
+	me.Socket = c.path
+	err = s.write(me)
 	if err == nil {
-		err = s.refuseOverlap(u.root)
+		err = s.refuseOverlap(me)
 	}
 	if err == nil {
 		tellRepository(u.root, u.tell)
@@ -161,6 +167,7 @@ func (u *up) stored(ctx context.Context, s *state, c *control) error {
 	}
 	me := holder()
 	d := disk.New(u.root, disk.Options{
+		Session:   s.name,
 		Holder:    me,
 		Stage:     filepath.Join(s.path, "stage"),
 		Displaced: kept.displaced, DisplacedDone: kept.Sync,

@@ -162,13 +162,11 @@ func (d *Disk) hold(path string, f found) []replica.Seen {
 	old := tree.Get(d.index.tree, path)
 	forced := d.forced[path]
 	delete(d.forced, path)
-	if forced && old == nil && f.entry == ruledOut.entry {
-		return []replica.Seen{{Path: path, Entry: f.entry}} // an answer, and nothing to be remembered
-	}
+	ruled := f.entry == ruledOut.entry
 	if f.entry != nil {
 		f.entry = tree.Share(f.entry, old)
 	}
-	if !d.set(path, f) {
+	if !d.set(path, f) && !(forced && ruled) { // below what is ignored: an answer, and nothing to be remembered
 		return nil
 	}
 	if f.entry.IsFile() && !tree.Same(f.entry, old) {

@@ -18,7 +18,7 @@ import (
 	"github.com/twosync/twosync/internal/watch"
 )
 
-// privateName is our folder at the root: the lock, the replica token, intents,
+// privateName is our folder at the root: the lock, the replica tokens, intents,
 // slots. It never syncs, and ignores itself in git.
 const privateName = ".twosync"
 
@@ -37,6 +37,9 @@ type Options struct {
 	// this root alone. It is used if a probe shows that a rename from there
 	// into the root works.
 	Stage string
+	// Session names the session where several meet on this root in turn. Each
+	// knows this replica by a token of its own.
+	Session string
 	// Holder is what the lock says of its holder, for whoever finds it taken.
 	Holder string
 	// LockWait is how long to wait for a lock that somebody has.

@@ -122,7 +122,7 @@ func (d *Disk) mendOwn(o own) error {
 // folder if that is its place. What rested in that is gone with it.
 func (d *Disk) refill(o *own) error {
 	if d.id != (replica.ID{}) {
-		if err := replaceToken(o.private, d.id, d.gen); err != nil {
+		if err := d.replaceToken(o.private, d.id, d.gen); err != nil {
 			return err
 		}
 	}

@@ -15,11 +15,11 @@ import (
 // nobody. It is made again, and the replica is who it was.
 func TestOwnFolderRemoved(t *testing.T) {
 	for _, stage := range []string{"", t.TempDir()} {
-		for _, what := range []string{"", "lock", "stage", "replica", "moved"} {
+		for _, what := range []string{"", "lock", "stage", "replica-x", "moved"} {
 			t.Run(what, func(t *testing.T) {
 				c := contents{}
 				dir := t.TempDir()
-				r := open(t, dir, Options{Stage: stage})
+				r := open(t, dir, Options{Stage: stage, Session: "x"})
 				id := newID()
 				if err := r.d.Adopt(r.ctx, id, 1); err != nil {
 					t.Fatal(err)
@@ -43,7 +43,7 @@ func TestOwnFolderRemoved(t *testing.T) {
 				r.applyAll(c, tree.Change{Path: "f", Old: two, New: one}, tree.Change{Path: "g", New: two})
 				startError(t, dir, Options{})
 				r.d.Close()
-				again := open(t, dir, Options{Stage: stage})
+				again := open(t, dir, Options{Stage: stage, Session: "x"})
 				if again.id.ID != id || again.id.Gen != 3 {
 					t.Errorf("it is %v %d now, and was %v 3", again.id.ID, again.id.Gen, id)
 				}

@@ -34,6 +34,28 @@ func TestBecameIgnored(t *testing.T) {
 	r.check()
 }
 
+// Who was told, when they asked, that the rules ignore a path hears when it is
+// gone, also where nothing had been known of it. Below it there is an answer.
+func TestIgnoredThatWasAskedFor(t *testing.T) {
+	r := open(t, t.TempDir(), Options{}, "build/")
+	r.write("d/build/x/y", "ignored")
+	r.flush()
+	ask := func(path string) {
+		if err := r.d.Look(r.ctx, []string{path}); err != nil {
+			t.Fatal(err)
+		}
+		r.until(func(rep replica.Report) bool { return rep.Observed != nil && rep.Observed.Seen[0].Path == path })
+		if e := tree.Get(r.tree, path); e == nil || e.Kind != tree.Unknown {
+			t.Errorf("%s is %+v", path, e)
+		}
+	}
+	ask("d/build/x")
+	ask("d/build")
+	os.RemoveAll(r.path("d/build"))
+	r.flush()
+	r.check()
+}
+
 // F: what was renamed to an ignored name is not watched any more.
 func TestIgnoredIsNotWatched(t *testing.T) {
 	r := open(t, t.TempDir(), Options{}, "build/")

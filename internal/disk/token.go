@@ -22,11 +22,18 @@ const (
 	siteTokenDir    fsx.Site = "token.dir"
 )
 
-const tokenName = "replica"
+// tokenName names the token. Sessions that meet here in turn have one each: what
+// this replica has agreed on with one container is nothing to the others.
+func (d *Disk) tokenName() string {
+	if d.opt.Session != "" {
+		return "replica-" + d.opt.Session
+	}
+	return "replica"
+}
 
 // readToken returns who this replica is; the zero ID when it has no token.
 func (d *Disk) readToken() (id replica.ID, gen uint64, err error) {
-	f, err := d.private().Read(tokenName)
+	f, err := d.private().Read(d.tokenName())
 	if errors.Is(err, fs.ErrNotExist) {
 		return id, 0, nil
 	}
@@ -52,15 +59,15 @@ func (d *Disk) readToken() (id replica.ID, gen uint64, err error) {
 
 // writeToken records who this replica is, durably. Callers hold tokenMu.
 func (d *Disk) writeToken(id replica.ID, gen uint64) error {
-	if err := replaceToken(d.private(), id, gen); err != nil {
+	if err := d.replaceToken(d.private(), id, gen); err != nil {
 		return fmt.Errorf("write the replica token: %w", err)
 	}
 	d.id, d.gen = id, gen
 	return nil
 }
 
-func replaceToken(private fsx.Dir, id replica.ID, gen uint64) error {
-	const next = tokenName + ".new"
+func (d *Disk) replaceToken(private fsx.Dir, id replica.ID, gen uint64) error {
+	next := d.tokenName() + ".new"
 	private.Unlink(siteTokenDrop, next) // left over from a crash
 	f, err := private.Create(siteTokenNew, next, 0o600)
 	if err != nil {
@@ -74,7 +81,7 @@ func replaceToken(private fsx.Dir, id replica.ID, gen uint64) error {
 	if err := f.Sync(siteTokenSync); err != nil {
 		return err
 	}
-	if err := private.Rename(siteTokenRename, next, private, tokenName, fsx.Replace); err != nil {
+	if err := private.Rename(siteTokenRename, next, private, d.tokenName(), fsx.Replace); err != nil {
 		return err
 	}
 	return private.Sync(siteTokenDir)

@@ -14,7 +14,7 @@ const AlwaysSource = "always"
 
 // Always are the names that never cross, as file or directory.
 var Always = [...]Note{
-	{"/.twosync/", "twosync keeps its lock and its unfinished work there."},
+	{".twosync", "twosync keeps its lock and its unfinished work there; below the root it is that of another session."},
 	{".git", "A repository that is half of one moment and half of the next is broken; this version leaves it to the host."},
 	{".hg", "As .git, for Mercurial."},
 	{".svn", "As .git, for Subversion."},
@@ -22,25 +22,21 @@ var Always = [...]Note{
 
 // guarded are the names of Always as they are compared: folded, and with the
 // short name that Windows makes of them, less its number.
-var guarded = [len(Always)]struct {
-	name, short string
-	rootOnly    bool
-}{
-	{".twosync", "twosyn~", true},
-	{".git", "git~", false},
-	{".hg", "hg~", false},
-	{".svn", "svn~", false},
+var guarded = [len(Always)]struct{ name, short string }{
+	{".twosync", "twosyn~"},
+	{".git", "git~"},
+	{".hg", "hg~"},
+	{".svn", "svn~"},
 }
 
 // guard returns the note on name if it never crosses. Any name that some file
 // system would take for one of these counts as it (CVE-2014-9390).
-func guard(name string, atRoot bool) *Note {
+func guard(name string) *Note {
 	if !suspect(name) {
 		return nil
 	}
 	for i := range guarded {
-		g := &guarded[i]
-		if (atRoot || !g.rootOnly) && (isName(name, g.name) || isShort(name, g.short)) {
+		if g := &guarded[i]; isName(name, g.name) || isShort(name, g.short) {
 			return &Always[i]
 		}
 	}

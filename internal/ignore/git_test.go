@@ -446,7 +446,7 @@ func cleanPath(p string) string {
 	var names []string
 	for name := range strings.SplitSeq(p, "/") {
 		name = strings.Trim(name, "\x00")
-		if name != "" && name != "." && name != ".." && guard(name, len(names) == 0) == nil {
+		if name != "" && name != "." && name != ".." && guard(name) == nil {
 			names = append(names, strings.ReplaceAll(name, "\x00", ""))
 		}
 	}

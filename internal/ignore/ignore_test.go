@@ -127,7 +127,7 @@ func TestWhy(t *testing.T) {
 		{"main.go", false, "", ""},
 		{"", true, "", ""},
 		{"a/.git/config", false, ".git", "always"},
-		{".twosync", true, "/.twosync/", "always"},
+		{"a/.twosync", true, ".twosync", "always"},
 	}
 	for _, tt := range tests {
 		rule, source, ok := r.Why(tt.path, tt.isDir)
@@ -179,6 +179,7 @@ func TestF10(t *testing.T) {
 	protected := []string{
 		".git", ".GIT", ".Git", ".g\u200cit", "\u200d.git", ".git\ufeff", ".gi\u202et", ".g\u206ait", ".gi\ufe0ft", ".g\u00adit",
 		"GIT~1", "git~1", "gi\u200ct~1", "Git~4", ".git ", ".git.", ".git. .", ".git::$INDEX_ALLOCATION", ".git:x", `.git\config`, "git~1.", "git~1:x",
+		".twosync", ".TwoSync", ".two\u200csync", "TWOSYN~1", ".twosync.",
 		".hg", ".HG", "hg~1", ".svn", ".SvN", ".\u017fvn", "SVN~1", "\u017fvn~2",
 	}
 	free := []string{
@@ -203,9 +204,10 @@ func TestF10(t *testing.T) {
 	}
 }
 
+// H5: below the root it is the folder of a session of its own.
 func TestOwnFolder(t *testing.T) {
 	r := mustNew(t, Parse("f", "!.twosync"))
-	checkPaths(t, r, ".twosync/|.twosync/lock|.TwoSync/|.two\u200csync/x|TWOSYN~1/|.twosync.|-a/.twosync/|-a/.twosync/x|-.twosyncignore")
+	checkPaths(t, r, ".twosync/|.twosync/lock|.TwoSync/|.two\u200csync/x|TWOSYN~1/|.twosync.|a/.twosync/|a/.twosync/x|-.twosyncignore|-a/.twosyncignore")
 }
 
 func TestFlaws(t *testing.T) {

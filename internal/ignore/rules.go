@@ -69,7 +69,7 @@ const pathRoom = 512
 // is not. It is what a scan asks that walks down and stays out of what is
 // ignored; whoever holds any path asks Ignored.
 func (r *Rules) Match(parent, name string, isDir bool) bool {
-	if guard(name, parent == "") != nil {
+	if guard(name) != nil {
 		return true
 	}
 	if r == nil {
@@ -126,7 +126,7 @@ func (r *Rules) decide(path string, isDir bool) (at int, g *Note) {
 	whole := append(room[:0], path...)
 	for start := 0; ; {
 		name, _, more := strings.Cut(path[start:], "/")
-		if g := guard(name, start == 0); g != nil {
+		if g := guard(name); g != nil {
 			return -1, g
 		}
 		end := start + len(name)

@@ -75,6 +75,10 @@ func TestHostsTokenInTheImage(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(p.container, ".twosync"), os.DirFS(filepath.Join(p.host, ".twosync"))); err != nil {
 		t.Fatal(err)
 	}
+	// Even where it goes by the name that the container's own has.
+	if err := os.Rename(filepath.Join(p.container, ".twosync", "replica-test"), filepath.Join(p.container, ".twosync", "replica")); err != nil {
+		t.Fatal(err)
+	}
 	write(t, p.host, "a", "2")
 	p.start()
 	p.flush()

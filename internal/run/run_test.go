@@ -126,7 +126,7 @@ func (p *pair) start(patterns ...string) {
 	if p.keep == nil {
 		p.keep = openKeep(p.t)
 	}
-	host := disk.New(p.host, disk.Options{})
+	host := disk.New(p.host, disk.Options{Session: "test"})
 	p.session = New(Config{
 		Host: host, Dial: p.dial, Fatal: func(err error) bool { return errors.Is(err, errFatal) }, Base: store, Was: was, Keep: p.keep, Rules: rules(p.t, patterns...), Take: p.take, OneWay: p.oneWay,
 		Tell: func(e Event) { p.mu.Lock(); defer p.mu.Unlock(); p.events = append(p.events, e) },
