@@ -5,6 +5,7 @@
 //
 //	tree                    a whole copy of a directory, as a value
 //	delta, ignore           how files differ; what does not cross
+//	names                   which names a file system takes for one; for the host alone
 //	fsx                     the one way to the file system
 //	record                  bounded values and checksummed records
 //	reconcile               base, host, container → plan

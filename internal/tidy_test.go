@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/tree":        {},
 	"internal/delta":       {},
 	"internal/ignore":      {},
+	"internal/names":       {},
 	"internal/fsx":         {"internal/tree"},
 	"internal/fsx/fsxtest": {"internal/fsx"},
 	"internal/record":      {"internal/tree", "internal/fsx"},
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 	"internal/base":        {"internal/tree", "internal/fsx", "internal/record", "internal/replica"},
 	"internal/keep":        {"internal/tree", "internal/fsx", "internal/record", "internal/replica"},
 	"internal/replicatest": {"internal/tree", "internal/replica", "internal/ignore", "internal/delta"},
-	"internal/run":         {"internal/tree", "internal/ignore", "internal/engine", "internal/reconcile", "internal/replica", "internal/base", "internal/keep"},
+	"internal/run":         {"internal/tree", "internal/names", "internal/ignore", "internal/engine", "internal/reconcile", "internal/replica", "internal/base", "internal/keep"},
 	"protocol":             {"internal/tree", "internal/delta", "internal/record", "internal/replica"},
 	"agent":                {"internal/tree", "internal/disk", "protocol"},
 	"agent/twosync-agent":  {"agent"},
@@ -47,7 +48,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages decide. They read no file, no clock and start nothing.
-var pure = []string{"internal/tree", "internal/delta", "internal/ignore", "internal/reconcile", "internal/engine"}
+var pure = []string{"internal/tree", "internal/delta", "internal/ignore", "internal/names", "internal/reconcile", "internal/engine"}
 
 // impure is what they must not import, with what they would do with it.
 var impure = []string{"os", "net", "sync", "log", "log/slog", "os/exec", "syscall", "context", "math/rand", "math/rand/v2", "crypto/rand"}

@@ -18,6 +18,10 @@ func (d *Disk) look(b watch.Batch) {
 	defer end()
 	l := looker{d: d, moves: b.Moves, inline: &inline{}, cur: &cursor{top: d.root}}
 	defer l.cur.close()
+	if d.folds() {
+		b.Looks = l.respelled(b.Looks)
+		b.Sort()
+	}
 	for _, k := range b.Looks {
 		if k.Path == "" {
 			l.whole()
@@ -34,6 +38,7 @@ type looker struct {
 	cur    *cursor
 	moves  []watch.Move
 	inline *inline
+	spelt  spelling
 	saw    sights
 }
 
@@ -75,7 +80,8 @@ func (l *looker) one(k watch.Look) {
 	var st fsx.Stat
 	dir, err := l.cur.at(parent)
 	if err == nil {
-		st, err = dir.Stat(name)
+		st, err = d.statAs(&l.spelt, parent, dir, name)
+		k.TrustAbsent = k.TrustAbsent || err == errSpelled
 	}
 	switch {
 	case isAbsent(err):

@@ -12,9 +12,9 @@ const siteMove fsx.Site = "move.rename"
 // move makes a removal and a creation of the same thing one rename. It loses
 // nothing whatever it meets: what is in a directory, known or not, goes along.
 // Both names are the user's, so it takes a file system that needs no steps for
-// it, which is one that can exchange.
+// it, which is one that can exchange, or one that takes the two names for one.
 func (a *applier) move() {
-	if a.d.facts.Apply != "exchange" {
+	if a.d.facts.Apply != "exchange" && !a.d.folds() {
 		return
 	}
 	gone := make(map[tree.Digest][]int)
@@ -65,8 +65,8 @@ func (m *mover) move(old, fresh tree.Change) (_, _ replica.Result, ok bool) {
 	d := m.d
 	d.mu.Lock()
 	was := d.index.get(old.Path)
-	can := !d.gone && tree.Get(d.index.tree, fresh.Path) == nil && tree.Equal(was.entry, old.Old) &&
-		!(was.entry.IsDir() && was.stats.hides())
+	can := !d.gone && tree.Get(d.index.tree, fresh.Path) == nil && tree.Equal(was.entry, old.Old)
+	hides := was.entry.IsDir() && was.stats.hides()
 	d.mu.Unlock()
 	if !can {
 		return replica.Result{}, replica.Result{}, false
@@ -85,7 +85,13 @@ func (m *mover) move(old, fresh tree.Change) (_, _ replica.Result, ok bool) {
 	if err != nil || was.entry.IsFile() && !(was.meta.matches(st) && st.Size == was.entry.Size) {
 		return replica.Result{}, replica.Result{}, false
 	}
-	if src.Rename(siteMove, fromName, dst, toName, fsx.NoReplace) != nil {
+	how := fsx.NoReplace
+	if fromParent == toParent && d.isOne(dst, toName, st) {
+		how = fsx.Replace // nothing but itself: what else is in it keeps its place
+	} else if hides || d.facts.Apply != "exchange" {
+		return replica.Result{}, replica.Result{}, false
+	}
+	if src.Rename(siteMove, fromName, dst, toName, how) != nil {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.lookAt(old.Path, fresh.Path)
@@ -95,6 +101,15 @@ func (m *mover) move(old, fresh tree.Change) (_, _ replica.Result, ok bool) {
 		was.meta.trust = min(was.meta.trust, placed)
 	}
 	return m.moved(old, fresh, was, dst, toName)
+}
+
+// isOne says whether the file system takes a name for another whose stat st is.
+func (d *Disk) isOne(dir fsx.Dir, name string, st fsx.Stat) bool {
+	if !d.folds() || st.Kind != fsx.Directory && st.Nlink > 1 {
+		return false
+	}
+	other, err := dir.Stat(name)
+	return err == nil && other.Ino == st.Ino
 }
 
 // moved looks at a file that was moved: it may have been written to at the last

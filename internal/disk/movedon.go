@@ -83,7 +83,11 @@ func (d *Disk) lookNow(cur *cursor, path string) found {
 	if err != nil {
 		return s.unknown(path, err)
 	}
-	if st, err := dir.Stat(name); err == nil && d.outOfSight(parent, name, st.Kind == fsx.Directory) {
+	st, err := d.statAs(&spelling{}, parent, dir, name)
+	switch {
+	case err == errSpelled:
+		return found{}
+	case err == nil && d.outOfSight(parent, name, st.Kind == fsx.Directory):
 		return ruledOut
 	}
 	return s.name(path, dir, name, 0)

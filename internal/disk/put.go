@@ -120,6 +120,11 @@ func expected(err error) bool {
 
 // notPut is the result of a rename that failed.
 func (p *putter) notPut(at place, err error) replica.Result {
+	if errors.Is(err, fs.ErrExist) {
+		if _, err := p.d.statAs(&spelling{}, "", at.dir, at.name); err == errSpelled {
+			return p.d.heldFor(at.c, reasonTwin)
+		}
+	}
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return p.d.movedOn(at.c, changedMeanwhile)
 	}

@@ -238,7 +238,7 @@ func (s *State) measure() {
 		return
 	}
 	var p reconcile.Plan
-	reconcile.At("", s.base, s.sides[0].tree, s.sides[1].tree, reconcile.Policy{Kept: s.oldCopy}, &p)
+	reconcile.At("", s.base, s.sides[0].tree, s.sides[1].tree, reconcile.Policy{Kept: s.oldCopy, Names: s.names()}, &p)
 	if dep := s.dependency("", s.base, s.sides[0].tree, s.sides[1].tree); dep != "" {
 		s.stop(fmt.Sprintf("%s in the container differs from the host's, and no rule says whose it is", dep),
 			fmt.Sprintf("--keep %s leaves each side its own; --take host or --take container makes them the same", lastName(dep)))

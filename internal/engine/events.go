@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/twosync/twosync/internal/reconcile"
 	"github.com/twosync/twosync/internal/tree"
 )
 
@@ -29,6 +30,8 @@ type Joined struct {
 	Gen uint64
 	// NoExec: the side cannot store exec bits.
 	NoExec bool
+	// Names says what names the side can hold.
+	Names reconcile.Names
 }
 
 // Lost says that a side is gone, with everything that was in flight there.

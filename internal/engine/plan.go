@@ -21,10 +21,11 @@ func (s *State) plan() {
 		return
 	}
 	var p reconcile.Plan
-	for _, path := range s.reaches() {
+	policy := s.policy()
+	for _, path := range s.reaches(policy) {
 		s.held.dropWithin(path)
 		b, h, c := s.baseAt(path), tree.Get(host.tree, path), tree.Get(container.tree, path)
-		reconcile.At(path, b, h, c, s.policy(), &p)
+		reconcile.At(path, b, h, c, policy, &p)
 	}
 	s.follow(p)
 	s.planFirst()
@@ -32,10 +33,10 @@ func (s *State) plan() {
 
 // reaches returns the paths at which to reconcile what is dirty: none of them
 // within another.
-func (s *State) reaches() []string {
+func (s *State) reaches(p reconcile.Policy) []string {
 	var at set
 	for _, path := range s.dirty.tops() {
-		at.add(reconcile.Reach(path, s.base, s.sides[0].tree, s.sides[1].tree))
+		at.add(p.Reach(path, s.base, s.sides[0].tree, s.sides[1].tree))
 	}
 	s.dirty.clear()
 	return at.tops()
@@ -50,7 +51,8 @@ func (s *State) policy() reconcile.Policy {
 			x, ok := s.sides[on].sealed.get(path)
 			return x.reason, ok
 		},
-		Busy: func(on tree.Side, path string) bool { return s.busy(on, path) || s.parked.covers(path) },
+		Busy:  func(on tree.Side, path string) bool { return s.busy(on, path) || s.parked.covers(path) },
+		Names: s.names(),
 	}
 	if s.opt.OneWay != "" {
 		p.OneWay = func(path string) bool { return path == s.opt.OneWay }
@@ -59,6 +61,10 @@ func (s *State) policy() reconcile.Policy {
 		p.Winner, p.Mirror = s.opt.Winner, s.opt.Mirror
 	}
 	return p
+}
+
+func (s *State) names() [2]reconcile.Names {
+	return [2]reconcile.Names{s.sides[tree.Host].names, s.sides[tree.Container].names}
 }
 
 // follow gives out what a plan says.

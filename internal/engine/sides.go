@@ -12,7 +12,7 @@ func (s *State) join(e Joined) {
 	if s.sides[e.Side].whole {
 		s.lose(e.Side) // nobody said so
 	}
-	s.sides[e.Side].noExec = e.NoExec
+	s.sides[e.Side].noExec, s.sides[e.Side].names = e.NoExec, e.Names
 	if e.First {
 		s.first = contact{open: true, new: e.HostNew, fill: e.Filling}
 		s.stale.clear()

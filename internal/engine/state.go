@@ -75,6 +75,7 @@ type side struct {
 	leaving []string  // names that the root lost of late, and that are parked
 	shrinks time.Time // when the first of them went
 	noExec  bool
+	names   reconcile.Names
 	flying  places[int] // in flight, with how many effects
 	sealed  rests       // changes that were refused
 	flights int         // batches

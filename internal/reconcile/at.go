@@ -3,7 +3,8 @@ package reconcile
 import "github.com/twosync/twosync/internal/tree"
 
 // At adds to plan what has to happen at path and below, where base, host and
-// container hold what is given. Its cost goes with what differs.
+// container hold what is given. Its cost goes with what differs. Path is one that
+// Reach returns: that matters where a side folds names.
 func At(path string, base, host, container *tree.Entry, p Policy, plan *Plan) {
 	m := &merge{Policy: p, plan: plan}
 	m.at(path, base, both{host, container})
@@ -16,7 +17,8 @@ type both [2]*tree.Entry
 type merge struct {
 	Policy
 	plan  *Plan
-	shell bool // below a directory that is in Agreed: what is equal there is in it
+	shell bool   // below a directory that is in Agreed: what is equal there is in it
+	shelf *shelf // the directory that is being gone through, where a side folds names
 }
 
 func (m *merge) at(path string, base *tree.Entry, v both) {
@@ -75,6 +77,11 @@ func (m *merge) children(path string, base *tree.Entry, v both) {
 		m.agree(path, base, common(host, container))
 		m.shell = true
 		defer func() { m.shell = false }()
+	}
+	if m.folds() {
+		outer := m.shelf
+		m.shelf = &shelf{base: base, v: v}
+		defer func() { m.shelf = outer }()
 	}
 	for name, t := range tree.Triples(base, host, container) {
 		if !m.settled(t) {

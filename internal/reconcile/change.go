@@ -25,6 +25,15 @@ func (m *merge) sealed(side tree.Side, path string) bool {
 	return ok
 }
 
+// isSealed is sealed for who only wants to know.
+func (m *merge) isSealed(side tree.Side, path string) bool {
+	if m.Sealed == nil {
+		return false
+	}
+	_, ok := m.Sealed(side, path)
+	return ok
+}
+
 // change plans a change that nobody loses by.
 func (m *merge) change(side tree.Side, path string, old, new *tree.Entry) {
 	if !m.sealed(side, path) {
@@ -32,15 +41,19 @@ func (m *merge) change(side tree.Side, path string, old, new *tree.Entry) {
 	}
 }
 
-// put adds a change to the plan, without the links in new that may not be made
-// on the host.
+// put adds a change to the plan, without what in new the side can't hold, and
+// the links that may not be made on the host.
 func (m *merge) put(side tree.Side, path string, old, new *tree.Entry) {
-	if side == tree.Host {
-		safe := m.confined(path, new)
-		if new != nil && safe == nil {
+	if new != nil {
+		if side == tree.Host {
+			new = m.confined(path, new)
+		}
+		if new != nil {
+			new = m.named(side, path, old == nil, new)
+		}
+		if new == nil {
 			return
 		}
-		new = safe
 	}
 	list := m.plan.side(side)
 	*list = append(*list, tree.Change{Path: path, Old: old, New: new})

@@ -25,6 +25,12 @@
 //
 // # Why
 //
+// A name that a side can't hold beside another is held, and left out of whatever
+// it is in, like a link that leaves the root: the name that is there first stays.
+// To merge the two, or to give one of them another name, would be a guess at what
+// they are. That the side lacks a name that is held says nothing, because base
+// lacks it too.
+//
 // A directory that one side deleted is taken apart leaf by leaf (R7), because
 // the two usual answers are worse: bringing the whole of it back surprises who
 // deleted it, and a conflict over a directory is one that nobody can read.

@@ -77,6 +77,9 @@ type Policy struct {
 	// is asked with exactly the path of a change. Nil: nothing is.
 	Sealed func(side tree.Side, path string) (reason string, ok bool)
 
+	// Names says what names each side can hold, by tree.Side.
+	Names [2]Names
+
 	// Busy says whether an effect is in flight on side at, above or below
 	// path. Nil: nothing is.
 	Busy func(side tree.Side, path string) bool
@@ -84,14 +87,19 @@ type Policy struct {
 
 // Reach returns the path at which to call At for a difference at path: path
 // itself, or the highest parent at which not both sides hold a directory, or
-// base holds none, because from there on down the rules look at the whole.
-func Reach(path string, base, host, container *tree.Entry) string {
+// base holds none, because from there on down the rules look at the whole. Where a
+// side folds names, it is the directory above a name that a side lacks: what may
+// come there, and what waits for the name to go, depends on its siblings.
+func (p Policy) Reach(path string, base, host, container *tree.Entry) string {
 	at, rest := "", path
 	for rest != "" && base.IsDir() && host.IsDir() && container.IsDir() {
 		var name string
 		name, rest = tree.Cut(rest)
 		at = tree.Join(at, name)
 		base, host, container = base.Child(name), host.Child(name), container.Child(name)
+	}
+	if p.folds() && (host == nil || container == nil) {
+		at, _ = tree.Split(at)
 	}
 	return at
 }

@@ -108,7 +108,7 @@ func (s *script) entry(kind, text string) *tree.Entry {
 }
 
 // policy reads lines such as "winner container", "mirror", "sealed container
-// a/b reason", "busy host a/b", "kept a/b".
+// a/b reason", "busy host a/b", "kept a/b", "folds host", "bad host name reason".
 func (s *script) policy(lines []string) (p reconcile.Policy) {
 	side := map[string]tree.Side{"host": tree.Host, "container": tree.Container}
 	for _, line := range lines {
@@ -127,6 +127,15 @@ func (s *script) policy(lines []string) (p reconcile.Policy) {
 		case "busy":
 			p.Busy = func(at tree.Side, path string) bool {
 				return at == side[f[1]] && tree.Overlap(path, f[2])
+			}
+		case "folds":
+			p.Names[side[f[1]]].Fold = strings.ToLower
+		case "bad":
+			p.Names[side[f[1]]].Bad = func(name string) string {
+				if name == f[2] {
+					return f[3]
+				}
+				return ""
 			}
 		default:
 			s.t.Fatalf("policy %q", line)

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
 	"github.com/twosync/twosync/internal/engine"
 	"github.com/twosync/twosync/internal/ignore"
+	"github.com/twosync/twosync/internal/names"
+	"github.com/twosync/twosync/internal/reconcile"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 	"golang.org/x/sync/errgroup"
@@ -218,7 +221,7 @@ func (s *Session) step(e engine.Event) error {
 // feedHost brings the host's reports to the loop.
 func (s *Session) feedHost(ctx context.Context, id replica.Identity) error {
 	if err := s.send(ctx, func(s *Session) error {
-		return s.step(engine.Joined{Side: tree.Host, Gen: id.Gen, NoExec: id.Facts.NoExec})
+		return s.step(engine.Joined{Side: tree.Host, Gen: id.Gen, NoExec: id.Facts.NoExec, Names: namesOn(tree.Host, id.Facts)})
 	}); err != nil {
 		return nil
 	}
@@ -231,6 +234,16 @@ func (s *Session) feedHost(ctx context.Context, id replica.Identity) error {
 			return nil
 		}
 	}
+}
+
+// namesOn says what names a side can hold. The host's system is this one; the agent
+// runs on Linux, which can hold any.
+func namesOn(side replica.Side, f replica.Facts) reconcile.Names {
+	n := reconcile.Names{Fold: names.Fold(f.FoldsCase, f.FoldsNFC)}
+	if side == replica.Host {
+		n.Bad = names.Bad(runtime.GOOS)
+	}
+	return n
 }
 
 // reported hands the loop a report, and waits for a place where it is a stray.

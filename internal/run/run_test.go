@@ -35,6 +35,8 @@ type pair struct {
 	take            string
 	wire            bool
 	oneWay          string
+	on, in          disk.Options // of the host's disk and the container's
+	disk            *disk.Disk   // the host's
 	session         *Session
 	end             func() error
 	mu              sync.Mutex
@@ -46,7 +48,7 @@ type pair struct {
 }
 
 func newPair(t *testing.T) *pair {
-	p := &pair{t: t, host: filepath.Join(t.TempDir(), "host"), container: filepath.Join(t.TempDir(), "container"), state: t.TempDir()}
+	p := &pair{t: t, host: filepath.Join(t.TempDir(), "host"), container: filepath.Join(t.TempDir(), "container"), state: t.TempDir(), in: disk.Options{Make: true}}
 	for _, d := range []string{p.host, p.container} {
 		if err := os.Mkdir(d, 0o777); err != nil {
 			t.Fatal(err)
@@ -76,7 +78,7 @@ func (p *pair) dialWire(ctx context.Context) (replica.Replica, error) {
 	p.here = here
 	p.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	d := disk.New(p.container, disk.Options{Make: true})
+	d := disk.New(p.container, p.in)
 	done := make(chan struct{}, 2)
 	go func() { d.Run(ctx); done <- struct{}{} }()
 	go func() { protocol.Serve(ctx, there, d, protocol.Options{}); cancel(); done <- struct{}{} }()
@@ -99,7 +101,7 @@ func (p *pair) dial(ctx context.Context) (replica.Replica, error) {
 		return p.dialWire(ctx)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &inProcess{Disk: disk.New(p.container, disk.Options{Make: true}), cancel: cancel, done: make(chan struct{})}
+	r := &inProcess{Disk: disk.New(p.container, p.in), cancel: cancel, done: make(chan struct{})}
 	go func() { defer close(r.done); r.Disk.Run(ctx) }()
 	return r, nil
 }
@@ -126,7 +128,10 @@ func (p *pair) start(patterns ...string) {
 	if p.keep == nil {
 		p.keep = openKeep(p.t)
 	}
-	host := disk.New(p.host, disk.Options{Session: "test"})
+	on := p.on
+	on.Session = "test"
+	host := disk.New(p.host, on)
+	p.disk = host
 	p.session = New(Config{
 		Host: host, Dial: p.dial, Fatal: func(err error) bool { return errors.Is(err, errFatal) }, Base: store, Was: was, Keep: p.keep, Rules: rules(p.t, patterns...), Take: p.take, OneWay: p.oneWay,
 		Tell: func(e Event) { p.mu.Lock(); defer p.mu.Unlock(); p.events = append(p.events, e) },
