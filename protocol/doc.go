@@ -23,8 +23,8 @@
 //   - The host is the client and opens streams 1, 3, 5 and 7, in this order,
 //     before anything else: control, work, fetch, bulk. They live as long as
 //     the session. Nobody opens another one, or closes one.
-//   - Nobody sends yamux's pings. A data frame has at most 32835 bytes. The
-//     host's window is 4 MiB a stream, the agent's 1 MiB.
+//   - Nobody sends yamux's pings. A data frame has at most 32835 bytes. A
+//     side's window is 4 MiB a stream.
 //
 // A side that sees another frame ends the session.
 //
@@ -108,7 +108,7 @@
 //	              wanted; 0 from the host: those of the root); list of at most
 //	              4096: path, string (slot: empty or a name), digest, number
 //	              (size, at most 1 TiB), signature
-//	20 credit     request; number (at most 1 MiB)
+//	20 credit     request; number (at most 4 MiB)
 //	21 drop       request
 //
 // Fetch stream, agent to host:
@@ -174,7 +174,7 @@
 // signature. Whether a content has its digest is for the one who asked to see.
 //
 // A piece costs 64 and the bytes of its data. A request begins with a credit
-// of 1 MiB; nobody sends a piece beyond it. Credit gives back what was taken
+// of 4 MiB; nobody sends a piece beyond it. Credit gives back what was taken
 // in. Drop says that nobody waits any more: the answer is done, soon; what is
 // still on its way is thrown away. Credit and drop may cross done.
 //

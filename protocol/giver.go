@@ -9,8 +9,8 @@ import (
 
 const (
 	// window is how much of one request may be on its way, by cost. It is what
-	// a link of 100 ms carries at 10 MB/s, and the receiver's memory.
-	window = 1 << 20
+	// a link of 100 ms carries at 40 MB/s, and the receiver's memory.
+	window = 4 << 20
 
 	// pieceCost is added to a piece's data: the memory of the piece itself.
 	pieceCost = 64

@@ -39,12 +39,11 @@ const (
 	streams
 )
 
-// Windows of yamux: how much may be on its way to a side that does not read.
-// The host's is larger because memory is cheaper there.
-const (
-	hostWindow  = 4 << 20
-	agentWindow = 1 << 20
-)
+// muxWindow is yamux's: how much of a stream may be on its way to a side that does
+// not read. The pipe through an engine is four programs long, and on a busy machine
+// it takes 10 ms or more to cross: with 1 MiB to the agent, a first sync waited for
+// credit more than it worked. Memory that was needed for it is given back.
+const muxWindow = 4 << 20
 
 // Options are choices; the zero value is right.
 type Options struct {
@@ -81,25 +80,25 @@ func newLink(ctx context.Context, conn io.ReadWriteCloser, host bool, opts Optio
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.asker.init(l)
 	l.giver.init(l)
-	mux, window := yamux.Server, uint32(agentWindow)
+	mux := yamux.Server
 	if host {
-		mux, window = yamux.Client, hostWindow
+		mux = yamux.Client
 	}
 	var err error
-	if l.session, err = mux(l.wire, muxConfig(window)); err != nil {
+	if l.session, err = mux(l.wire, muxConfig()); err != nil {
 		return nil, fmt.Errorf("begin session: %w", err)
 	}
 	return l, nil
 }
 
-func muxConfig(window uint32) *yamux.Config {
+func muxConfig() *yamux.Config {
 	c := yamux.DefaultConfig()
 	c.AcceptBacklog = 2 * streams
 	c.EnableKeepAlive = false // a ping would wait behind bulk, and bulk is life
 	c.ConnectionWriteTimeout = writeTimeout
 	c.StreamOpenTimeout = writeTimeout
 	c.StreamCloseTimeout = writeTimeout
-	c.MaxStreamWindowSize = window
+	c.MaxStreamWindowSize = muxWindow
 	c.LogOutput = nil
 	c.Logger = silence{}
 	return c
