@@ -32,6 +32,15 @@
 // when the change was given out, not to what it holds by now. Otherwise a file
 // that is saved twice in a row would have been changed by both sides.
 //
+// Names that the root lost rest for a moment, and for each other. Whoever removes
+// everything removes one name after the other, and by the time of the last one
+// there would be nothing left to protect. That costs a quarter of a second for a
+// file deleted at the root; a rename does not wait.
+//
+// A first contact takes what the history knows for an old copy, and the host's
+// absence for its user's wish, but only of a host that was there all the time: one
+// that is new itself, or was empty, lacks what it never had.
+//
 // Paths are kept in trees of names (places) and not in maps, because every
 // question about them is which ones are above or below another: a map answers
 // that only by being walked.
