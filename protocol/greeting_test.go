@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -154,5 +155,18 @@ func checkFound(t *testing.T, in []byte, r io.Reader, g Greeting) {
 	}
 	if !bytes.HasSuffix(in, append([]byte(g.String()+"\n"), rest...)) {
 		t.Fatalf("%q was read out of %q with %q left", g, in, rest)
+	}
+}
+
+func TestSlack(t *testing.T) {
+	var s slack
+	var got []int
+	for i, heard := range []uint64{500, 501, 502, 504, 900, 1200, 1201, 1202, 1300} {
+		if s.tick(heard) {
+			got = append(got, i)
+		}
+	}
+	if want := []int{1, 6}; !slices.Equal(got, want) {
+		t.Errorf("memory is given back at ticks %v, want %v: once after each work", got, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -286,25 +287,10 @@ func (l *link) listen(due chan<- struct{}) {
 	}
 }
 
-// pulse counts the ticks since something was heard. It counts ticks and reads
-// no clock: after a night in which the machine slept, one tick has passed.
-type pulse struct {
-	heard uint64
-	quiet int
-}
-
-// tick returns false when the other side is to be given up.
-func (p *pulse) tick(heard uint64) bool {
-	p.quiet++
-	if heard != p.heard {
-		p.heard, p.quiet = heard, 0
-	}
-	return p.quiet < maxQuiet
-}
-
 // beat sends a beat whenever one is due. It is not part of listen because a
 // write may block for as long as the other side does not read.
 func (l *link) beat(due <-chan struct{}) {
+	var s slack
 	for {
 		select {
 		case <-l.ctx.Done():
@@ -314,8 +300,11 @@ func (l *link) beat(due <-chan struct{}) {
 		if l.control.send(l.ctx, beat{}) != nil {
 			return
 		}
-		for _, s := range l.conns {
-			s.Shrink() // a window's worth of memory, if nothing is in it now
+		for _, c := range l.conns {
+			c.Shrink() // a window's worth of memory, if nothing is in it now
+		}
+		if s.tick(l.wire.heard.Load()) {
+			debug.FreeOSMemory()
 		}
 	}
 }
