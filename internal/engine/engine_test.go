@@ -557,3 +557,63 @@ func TestConflictsEnd(t *testing.T) {
 		t.Errorf("after all: %v", got)
 	}
 }
+
+// TestRefusedRestsLonger: each attempt at a change that is refused may cost a whole
+// content, so they get rarer, until somebody saves anew.
+func TestRefusedRestsLonger(t *testing.T) {
+	g := synced(t, dirOf("a", "1"))
+	var at []time.Time
+	g.status = func(tree.Side, tree.Change) engine.Status { at = append(at, g.now); return engine.Refused }
+	gaps := func(content string, n int) (out []time.Duration) {
+		at = nil
+		g.saw(tree.Host, "a", fileOf(content))
+		for len(at) < n {
+			if len(g.todo) == 0 {
+				g.tick()
+				continue
+			}
+			f := g.todo[0]
+			g.todo = g.todo[1:]
+			g.do(f)
+		}
+		for i := range at[1:] {
+			out = append(out, at[i+1].Sub(at[i]))
+		}
+		return out
+	}
+	const s = time.Second
+	if got, want := gaps("2", 9), []time.Duration{15 * s, 30 * s, 60 * s, 120 * s, 240 * s, 480 * s, 600 * s, 600 * s}; !slices.Equal(got, want) {
+		t.Errorf("tried again after %v, want %v", got, want)
+	}
+	if got, want := gaps("3", 3), []time.Duration{15 * s, 30 * s}; !slices.Equal(got, want) {
+		t.Errorf("after a save tried again after %v, want %v", got, want)
+	}
+}
+
+// TestFlushWaitsForTorn: a file that is unknown for a moment, because somebody writes
+// to it, is not out of a flush's way.
+func TestFlushWaitsForTorn(t *testing.T) {
+	g := synced(t, dirOf("a", "1", "b", "1"))
+	g.saw(tree.Host, "a", fileOf("2"), "b", fileOf("2"))
+	g.step(engine.Flush{N: 1})
+	for _, on := range []tree.Side{tree.Host, tree.Container} {
+		g.step(engine.Flushed{Side: on, N: 1})
+	}
+	apply := g.take("Apply").(engine.Apply)
+	r := g.change(tree.Container, apply.Changes[0])
+	r.Status = engine.MovedOn
+	g.step(engine.Outcome{Side: tree.Container, Batch: apply.Batch, Results: []engine.Result{r}})
+	g.saw(tree.Host, "a", tree.NewUnknown("torn"))
+	g.todo = nil
+	g.saw(tree.Host, "a", fileOf("3"))
+	next := g.take("Apply")
+	g.step(engine.Outcome{Side: tree.Container, Batch: apply.Batch, Results: []engine.Result{g.change(tree.Container, apply.Changes[1])}, Done: true})
+	if g.count("FlushDone") > 0 {
+		t.Fatalf("answered before the save had crossed: %v", g.log)
+	}
+	g.do(next)
+	g.play()
+	if g.count("FlushDone") != 1 || showEntry(g.real[tree.Container]) != "{a=3 b=2}" {
+		t.Errorf("container %s, %v", showEntry(g.real[tree.Container]), g.log)
+	}
+}
