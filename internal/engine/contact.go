@@ -163,7 +163,7 @@ func (s *State) meetFirst() {
 		s.first.fill = true
 		s.emit(Filling{})
 	}
-	if s.first.fill || s.first.new || s.opt.Winner == tree.Container {
+	if !s.trustsHistory() {
 		return
 	}
 	if old := s.old("", host, container); old != nil {
@@ -222,8 +222,14 @@ func yield(base, host, container *tree.Entry) *tree.Entry {
 // oldCopy says whether e is what the container brought along to the first
 // contact, and the history knows it: then nobody loses anything by it.
 func (s *State) oldCopy(path string, e *tree.Entry) bool {
-	return s.first.open && !s.first.fill && !s.first.new && s.opt.Winner == tree.Host &&
+	return s.first.open && s.trustsHistory() &&
 		tree.Equal(tree.Get(s.first.was, path), e) && s.knows(path, e)
+}
+
+// trustsHistory says whether this first contact takes what the history knows for an
+// old copy: the host was there all the time, and has the say.
+func (s *State) trustsHistory() bool {
+	return !s.first.fill && !s.first.new && s.opt.Winner == tree.Host
 }
 
 func (s *State) knows(path string, e *tree.Entry) bool {
