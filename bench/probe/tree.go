@@ -40,9 +40,9 @@ func List(root string) ([]string, error) {
 	return lines, err
 }
 
-// walk calls with a line for each entry, the size of a file or -1, and its ctime.
-func walk(root string, each func(line string, size, changed int64)) error {
-	hash, buffer := sha256.New(), make([]byte, 256<<10)
+// eachBelow calls visit for the root and everything in it but our own folder, in
+// order: with the name to open it by, and the path from the root.
+func eachBelow(root string, visit func(name, rel string, d fs.DirEntry) error) error {
 	return filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -54,6 +54,14 @@ func walk(root string, each func(line string, size, changed int64)) error {
 		if rel == ownFolder {
 			return fs.SkipDir
 		}
+		return visit(name, rel, d)
+	})
+}
+
+// walk calls with a line for each entry, the size of a file or -1, and its ctime.
+func walk(root string, each func(line string, size, changed int64)) error {
+	hash, buffer := sha256.New(), make([]byte, 256<<10)
+	return eachBelow(root, func(name, rel string, d fs.DirEntry) error {
 		info, err := d.Info()
 		if err != nil {
 			return err
@@ -102,17 +110,7 @@ type (
 // regularFiles lists the files below root, in order.
 func regularFiles(root string) ([]File, error) {
 	var files []File
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		if rel == ownFolder {
-			return fs.SkipDir
-		}
+	err := eachBelow(root, func(name, rel string, d fs.DirEntry) error {
 		if !d.Type().IsRegular() {
 			return nil
 		}
