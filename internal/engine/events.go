@@ -107,6 +107,9 @@ type Flushed struct {
 	N    uint64
 }
 
+// Decided says that somebody has decided about the conflict at a path.
+type Decided struct{ Path string }
+
 // Tick says that a time has come that was asked for.
 type Tick struct{}
 
@@ -118,6 +121,7 @@ func (Kept) event()      {}
 func (Durable) event()   {}
 func (Committed) event() {}
 func (Flush) event()     {}
+func (Decided) event()   {}
 func (Flushed) event()   {}
 func (Tick) event()      {}
 
@@ -144,7 +148,12 @@ type Keep struct {
 	Side  tree.Side
 	Path  string
 	Entry *tree.Entry
+	First bool // it is a first contact that takes its path
 }
+
+// Close says that the conflict at a path is over: somebody has worked there
+// since, or decided about it.
+type Close struct{ Path string }
 
 // Settle asks a side to make paths durable and to record the generation. Base
 // was told of the generation before, by an Intend. Generations may be left out:
@@ -197,6 +206,7 @@ type Halt struct{ Reason, Remedy string }
 func (Apply) effect()     {}
 func (Intend) effect()    {}
 func (Keep) effect()      {}
+func (Close) effect()     {}
 func (Settle) effect()    {}
 func (Commit) effect()    {}
 func (Look) effect()      {}

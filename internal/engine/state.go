@@ -21,6 +21,9 @@ type Options struct {
 	// OneWay is a path that crosses from the host to the container only; empty
 	// for none.
 	OneWay string
+	// Conflicts are the paths of those that were open when the session before
+	// ended.
+	Conflicts []string
 	// Dependency says whether path is a folder of dependencies, which the first
 	// contact does not mix. Nil: none is.
 	Dependency func(path string) bool
@@ -109,7 +112,7 @@ func New(base *tree.Entry, opt Options) *State {
 	if base == nil {
 		base = tree.NewDir(nil)
 	}
-	return &State{
+	s := &State{
 		opt: opt, base: base, durable: base,
 		sides:   [2]side{newSide("not scanned yet"), newSide("not scanned yet")},
 		tries:   make(map[string]int),
@@ -117,6 +120,12 @@ func New(base *tree.Entry, opt Options) *State {
 		keeping: make(map[loser]*keeping),
 		batches: make(map[uint64]*flight),
 	}
+	for _, path := range opt.Conflicts {
+		if s.conflicts.len() < maxConflicts {
+			s.conflicts.put(path, true)
+		}
+	}
+	return s
 }
 
 // Summary is how things stand, for people.

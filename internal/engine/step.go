@@ -50,6 +50,8 @@ func (s *State) take(e Event) {
 		s.flush(e.N)
 	case Flushed:
 		s.flushed(e)
+	case Decided:
+		s.decide(e.Path)
 	case Tick:
 		s.waking = time.Time{}
 	}

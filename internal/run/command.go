@@ -39,6 +39,11 @@ func (s *Session) flush(done chan<- error) error {
 	return s.step(engine.Flush{N: s.lastN})
 }
 
+// Decided ends the conflict at path: somebody has decided about it.
+func (s *Session) Decided(ctx context.Context, path string) error {
+	return s.send(ctx, func(s *Session) error { return s.step(engine.Decided{Path: path}) })
+}
+
 // passed answers whoever waits for a barrier.
 func (s *Session) passed(n uint64, err error) {
 	if done, ok := s.waiters[n]; ok {
