@@ -52,8 +52,8 @@ type archive struct {
 // put is what came of a path that was to hold an older version.
 type put struct {
 	Path  string `json:"path"`
-	Was   string `json:"was,omitempty"` // the path that the version was taken from, if that is another
-	Did   bool   `json:"did"`           // false: it held that already, or see Error
+	At    string `json:"at,omitempty"` // where the version is, if that is beside the path
+	Did   bool   `json:"did"`          // false: it held that already, or see Error
 	Error string `json:"error,omitempty"`
 }
 
@@ -63,6 +63,8 @@ func (a *archive) answer(ctx context.Context, q request) (answer, bool) {
 	switch q.Do {
 	case "undo":
 		do = a.undo
+	case "resolve":
+		do = a.resolve
 	default:
 		return answer{}, false
 	}

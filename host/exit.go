@@ -42,7 +42,6 @@ func (e *UsageError) Error() string { return e.Msg }
 // openError says that what could be synced was, but not all could.
 type openError struct {
 	conflicts, held int
-	keep            string // the folder of the versions that lost
 }
 
 func (e *openError) Error() string {
@@ -59,7 +58,7 @@ func (e *openError) Error() string {
 func (e *openError) remedy() string {
 	var parts []string
 	if e.conflicts > 0 {
-		parts = append(parts, "the versions that lost are in "+e.keep+"; a conflict is over when its path is saved again")
+		parts = append(parts, "twosync conflicts shows what lost and decides; a conflict is over, too, when its path is saved again")
 	}
 	if e.held > 0 {
 		parts = append(parts, "a held path crosses when its reason is gone")

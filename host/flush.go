@@ -57,13 +57,13 @@ func flush(c *cobra.Command, dir string, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return openPaths(c, r, a)
+	return openPaths(c, a)
 }
 
 // openPaths lists what is not in sync, and returns an error if there is any.
-func openPaths(c *cobra.Command, r record, a answer) error {
+func openPaths(c *cobra.Command, a answer) error {
 	listOpen(c.OutOrStdout(), "", a)
-	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More, r.Keep)
+	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More)
 }
 
 // listOpen lists conflicts and held paths, a line each.
@@ -83,11 +83,11 @@ func listOpen(w io.Writer, indent string, a answer) {
 }
 
 // openOf returns an error if something is open.
-func openOf(conflicts, held int, keep string) error {
+func openOf(conflicts, held int) error {
 	if conflicts == 0 && held == 0 {
 		return nil
 	}
-	return &openError{conflicts, held, keep}
+	return &openError{conflicts, held}
 }
 
 func heldLine(h run.Held) string {

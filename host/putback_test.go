@@ -226,3 +226,38 @@ func TestTakeaways(t *testing.T) {
 		}
 	}
 }
+
+// D11, D12, D13: the version that comes beside a path has a name that no tool
+// takes for a source file, overwrites nothing, and is not too long.
+func TestBeside(t *testing.T) {
+	s := newShelf(t)
+	v := s.version("d/main.go", "text", 0o644)
+	beside := func(v past) string {
+		t.Helper()
+		at, err := s.p.beside(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.holds(at, "text", 0o644)
+		return at
+	}
+	want := "d/main.go.twosync-" + v.Digest[:8]
+	if got := beside(v); got != want {
+		t.Errorf("at %s, want %s", got, want)
+	}
+	if got := beside(v); got != want {
+		t.Errorf("again at %s", got)
+	}
+	os.WriteFile(filepath.Join(s.root, want), []byte("other"), 0o644)
+	if got := beside(v); got != "d/main.go.twosync-"+v.Digest[:16] {
+		t.Errorf("the name is taken: at %s", got)
+	}
+	s.holds(want, "other", 0o644)
+	v.Path = "d/" + strings.Repeat("ü", 127) // 254 bytes
+	if _, name := tree.Split(beside(v)); len(name) > tree.MaxName || !strings.HasSuffix(name, "ü.twosync-"+v.Digest[:8]) {
+		t.Errorf("named %q", name)
+	}
+	if s.kept() != "" {
+		t.Errorf("kept %s", s.kept())
+	}
+}

@@ -240,8 +240,6 @@ func sayPut(out, errs io.Writer, done []put) error {
 			continue
 		case !x.Did:
 			text = "is there already"
-		case x.Was != "":
-			text = "holds the other version"
 		}
 		if _, err := fmt.Fprintf(out, "%s: %s\n", line(x.Path), text); err != nil {
 			return err
