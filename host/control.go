@@ -56,6 +56,8 @@ type answer struct {
 
 	Resting []past `json:"resting,omitempty"`
 	Put     []put  `json:"put,omitempty"`
+
+	Released int64 `json:"released,omitempty"` // deletions that were held
 }
 
 // asked is the session as its control socket sees it.

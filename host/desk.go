@@ -33,8 +33,15 @@ func newDesk(s *run.Session, d *disk.Disk, store *keep.Store, root, folder strin
 }
 
 func (k *desk) other(ctx context.Context, q request) (answer, bool) {
-	if q.Do == "resting" {
+	switch q.Do {
+	case "resting":
 		return answer{Resting: k.resting()}, true
+	case "accept", "restore":
+		n, err := k.Release(ctx, q.Do == "restore", q.Paths)
+		if err != nil {
+			return answer{Error: err.Error()}, true
+		}
+		return answer{Released: n}, true
 	}
 	return k.archive.answer(ctx, q)
 }

@@ -42,6 +42,7 @@ func (e *UsageError) Error() string { return e.Msg }
 // openError says that what could be synced was, but not all could.
 type openError struct {
 	conflicts, held int
+	braked          int64 // files of the held paths that the container deleted
 }
 
 func (e *openError) Error() string {
@@ -52,6 +53,9 @@ func (e *openError) Error() string {
 	if e.held > 0 {
 		parts = append(parts, plural(int64(e.held), "path")+" held")
 	}
+	if e.braked > 0 {
+		parts = append(parts, plural(e.braked, "file")+" that the container deleted")
+	}
 	return "not everything is in sync: " + strings.Join(parts, ", ")
 }
 
@@ -60,7 +64,9 @@ func (e *openError) remedy() string {
 	if e.conflicts > 0 {
 		parts = append(parts, "twosync conflicts shows what lost and decides; a conflict is over, too, when its path is saved again")
 	}
-	if e.held > 0 {
+	if e.braked > 0 {
+		parts = append(parts, "twosync accept deletes here what the container deleted, twosync restore brings it back there")
+	} else if e.held > 0 {
 		parts = append(parts, "a held path crosses when its reason is gone")
 	}
 	return strings.Join(parts, "; ")

@@ -63,7 +63,7 @@ func flush(c *cobra.Command, dir string, timeout time.Duration) error {
 // openPaths lists what is not in sync, and returns an error if there is any.
 func openPaths(c *cobra.Command, a answer) error {
 	listOpen(c.OutOrStdout(), "", a)
-	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More)
+	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More, a.Status.Braked)
 }
 
 // listOpen lists conflicts and held paths, a line each.
@@ -83,11 +83,11 @@ func listOpen(w io.Writer, indent string, a answer) {
 }
 
 // openOf returns an error if something is open.
-func openOf(conflicts, held int) error {
+func openOf(conflicts, held int, braked int64) error {
 	if conflicts == 0 && held == 0 {
 		return nil
 	}
-	return &openError{conflicts, held}
+	return &openError{conflicts, held, braked}
 }
 
 func heldLine(h run.Held) string {

@@ -64,7 +64,7 @@ func newCommand() *cobra.Command {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &UsageError{err.Error(), "see " + c.CommandPath() + " --help"}
 	})
-	c.AddCommand(newUp(), newFlush(), newStatus(), newUndo(), newConflicts(), newVersion())
+	c.AddCommand(newUp(), newFlush(), newStatus(), newUndo(), newConflicts(), newAccept(), newRestore(), newVersion())
 	return c
 }
 

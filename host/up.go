@@ -204,7 +204,7 @@ func (u *up) live(ctx context.Context, d *desk, c *control) error {
 	if err := interrupted(ctx, nil); err != nil {
 		return err
 	}
-	return openOf(u.last.Conflicts, u.last.Held)
+	return openOf(u.last.Conflicts, u.last.Held, u.last.Braked)
 }
 
 // tell is where a session's events come in. It does not wait.

@@ -110,6 +110,13 @@ type Flushed struct {
 // Decided says that somebody has decided about the conflict at a path.
 type Decided struct{ Path string }
 
+// Release says what the user makes of the deletions that the brake holds: they are
+// to be made here, too, or to be undone in the container.
+type Release struct {
+	Back  bool
+	Paths []string // of the deletions at and below these
+}
+
 // Tick says that a time has come that was asked for.
 type Tick struct{}
 
@@ -122,6 +129,7 @@ func (Durable) event()   {}
 func (Committed) event() {}
 func (Flush) event()     {}
 func (Decided) event()   {}
+func (Release) event()   {}
 func (Flushed) event()   {}
 func (Tick) event()      {}
 
@@ -150,6 +158,10 @@ type Keep struct {
 	Entry *tree.Entry
 	First bool // it is a first contact that takes its path
 }
+
+// Brake says whether deletions of the container are held, for whoever begins
+// again: the State of then has to know.
+type Brake struct{ On bool }
 
 // Close says that the conflict at a path is over: somebody has worked there
 // since, or decided about it.
@@ -207,6 +219,7 @@ func (Apply) effect()     {}
 func (Intend) effect()    {}
 func (Keep) effect()      {}
 func (Close) effect()     {}
+func (Brake) effect()     {}
 func (Settle) effect()    {}
 func (Commit) effect()    {}
 func (Look) effect()      {}

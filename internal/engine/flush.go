@@ -71,7 +71,7 @@ func (s *State) passes(b *barrier) bool {
 // backlog returns every path that is neither in sync nor held.
 func (s *State) backlog() *backlog {
 	var all set
-	for _, waiting := range [...][]string{s.dirty.tops(), s.blocked.tops(), s.parked.tops()} {
+	for _, waiting := range [...][]string{s.dirty.tops(), s.blocked.tops(), s.parked.tops(), s.brake.ebb.tops()} {
 		for _, path := range waiting {
 			all.add(path)
 		}
@@ -97,6 +97,6 @@ func (s *State) worked(b *backlog) bool {
 
 func (s *State) unfinished(path string) bool {
 	// What is blocked is blocked by something that is busy.
-	return s.dirty.overlaps(path) || s.parked.overlaps(path) ||
+	return s.dirty.overlaps(path) || s.parked.overlaps(path) || s.brake.ebb.overlaps(path) ||
 		s.busy(tree.Host, path) || s.busy(tree.Container, path)
 }

@@ -38,6 +38,7 @@ func configOf(seed uint64) config {
 	case 1:
 		c.opt = engine.Options{Winner: tree.Container, Forced: true}
 	}
+	c.most = int64(r.IntN(4))
 	return c
 }
 
@@ -72,6 +73,10 @@ func play(seed uint64, c config, log *strings.Builder) (w *world, err error) {
 		w.join(tree.Container)
 	}
 	w.settleDown()
+	for len(w.braked()) > 0 {
+		w.release()
+		w.settleDown()
+	}
 	if w.halted != "" {
 		w.fail("halted: %s", w.halted)
 	}

@@ -21,6 +21,11 @@ type Options struct {
 	// OneWay is a path that crosses from the host to the container only; empty
 	// for none.
 	OneWay string
+	// MostDeletions is how many files the container may take from the host without
+	// being asked about, at least; 0: MaxDeletions.
+	MostDeletions int64
+	// Braked: the session before ended with the brake on.
+	Braked bool
 	// Conflicts are the paths of those that were open when the session before
 	// ended.
 	Conflicts []string
@@ -45,6 +50,7 @@ type State struct {
 	late    []landing   // since then, on the other side
 	sides   [2]side
 	first   contact
+	brake   brake
 	stale   places[*tree.Entry] // old copies that a first contact left where they were
 	memory  []memory            // of the side that is lost
 
@@ -105,6 +111,7 @@ type flight struct {
 	changes map[string]tree.Change // that have no result yet
 	other   *tree.Entry            // what the other side was known to hold; nil: that counts no more
 	late    bool                   // the other side was lost since
+	takes   map[string]int64       // by path, the files that the brake counts
 }
 
 // New returns a State that starts from a base, nil for none.
@@ -120,6 +127,7 @@ func New(base *tree.Entry, opt Options) *State {
 		keeping: make(map[loser]*keeping),
 		batches: make(map[uint64]*flight),
 	}
+	s.brake.on = opt.Braked
 	for _, path := range opt.Conflicts {
 		if s.conflicts.len() < maxConflicts {
 			s.conflicts.put(path, true)
@@ -138,6 +146,7 @@ type Summary struct {
 	Conflicts int // paths whose loser was put into the keep store, and nobody has worked there since
 	Versions  int // losers of a first contact; nobody has to decide about them
 	Held      []reconcile.Held
+	Braked    int64 // files that the container deleted, and that are held
 	Whole     [2]bool
 }
 
@@ -146,8 +155,8 @@ type Summary struct {
 func (s *State) Summary() Summary {
 	sum := Summary{
 		InSync: s.synced, Durable: s.Durable(), Files: s.base.Files(), Bytes: s.base.Bytes(),
-		Pending:   s.dirty.len() + s.blocked.len() + s.parked.len(),
-		Conflicts: s.conflicts.len(), Versions: s.versions,
+		Pending:   s.dirty.len() + s.blocked.len() + s.parked.len() + s.brake.ebb.len(),
+		Conflicts: s.conflicts.len(), Versions: s.versions, Braked: s.brake.braked(),
 		Whole: [2]bool{s.sides[0].whole, s.sides[1].whole},
 	}
 	for _, f := range s.batches {

@@ -38,6 +38,8 @@ func (s *Session) act(f engine.Effect) error {
 		s.passed(f.N, nil)
 	case engine.Filling:
 		s.base.do(func(l *ledger) error { return l.filling() })
+	case engine.Brake:
+		s.base.do(func(l *ledger) error { return l.brake(f.On) })
 	case engine.FirstDone:
 		s.base.do(func(l *ledger) error { return l.settled() })
 	case engine.InSync:

@@ -44,6 +44,27 @@ func (s *Session) Decided(ctx context.Context, path string) error {
 	return s.send(ctx, func(s *Session) error { return s.step(engine.Decided{Path: path}) })
 }
 
+// Release lets the deletions through that are held at and below paths, or undoes
+// them in the container. It returns how many files they take.
+func (s *Session) Release(ctx context.Context, back bool, paths []string) (files int64, err error) {
+	out := make(chan int64, 1)
+	err = s.send(ctx, func(s *Session) error {
+		before := s.engine.Summary().Braked
+		err := s.step(engine.Release{Back: back, Paths: paths})
+		out <- before - s.engine.Summary().Braked
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case files = <-out:
+		return files, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
 // passed answers whoever waits for a barrier.
 func (s *Session) passed(n uint64, err error) {
 	if done, ok := s.waiters[n]; ok {
@@ -71,7 +92,8 @@ func (s *Session) status() Status {
 	st := Status{
 		State: s.state(sum), Since: s.since.Truncate(time.Second),
 		Files: sum.Files, Bytes: sum.Bytes, Pending: sum.Pending, Conflicts: sum.Conflicts, Open: s.engine.Conflicts(MaxOpen), Versions: sum.Versions, Durable: sum.Durable,
-		Held: []Held{}, Sides: s.told.facts,
+		Braked: sum.Braked,
+		Held:   []Held{}, Sides: s.told.facts,
 		Watch: map[string]string{"host": s.told.facts[0].Watch, "container": s.told.facts[1].Watch},
 	}
 	for _, h := range sum.Held {

@@ -56,9 +56,10 @@ type Event struct {
 	Back      int64 `json:"back,omitempty"`
 	BackBytes int64 `json:"back_bytes,omitempty"`
 	// With InSync.
-	Held      int `json:"held,omitempty"`
-	Conflicts int `json:"conflicts,omitempty"`
-	Versions  int `json:"versions,omitempty"` // kept by a first contact
+	Held      int   `json:"held,omitempty"`
+	Conflicts int   `json:"conflicts,omitempty"`
+	Braked    int64 `json:"braked,omitempty"`
+	Versions  int   `json:"versions,omitempty"` // kept by a first contact
 	// With Kept: it was a first contact that decided.
 	First bool `json:"first,omitempty"`
 }
@@ -77,6 +78,7 @@ const (
 	Applied    Kind = "applied"    // Path now holds on Side what the other side has
 	Kept       Kind = "kept"       // Path: the version that lost is in the keep store
 	HeldPath   Kind = "held"       // Path is not in sync; Text says why
+	Braked     Kind = "braked"     // the container deleted Files, which are too many to follow at once
 	Lost       Kind = "lost"       // the container is gone; it is dialled again
 	Note       Kind = "note"       // something a person should know
 	Warning    Kind = "warning"    // the same, and worse
@@ -92,6 +94,7 @@ type Status struct {
 	Conflicts int               `json:"conflicts"`
 	Open      []string          `json:"open,omitempty"` // paths of conflicts, MaxOpen at most
 	Versions  int               `json:"versions"`       // the container's, kept by a first contact
+	Braked    int64             `json:"braked"`         // files that the container deleted, and that are held
 	Durable   bool              `json:"durable"`        // all that is in sync would survive a power cut
 	Held      []Held            `json:"held"`
 	Sides     [2]replica.Facts  `json:"-"`
