@@ -44,7 +44,8 @@ type request struct {
 	Timeout time.Duration `json:"timeout,omitempty"` // of a flush, in nanoseconds
 	Paths   []string      `json:"paths,omitempty"`
 	Batch   string        `json:"batch,omitempty"`
-	How     string        `json:"how,omitempty"` // to resolve a conflict
+	How     string        `json:"how,omitempty"`     // to resolve a conflict
+	Guarded bool          `json:"guarded,omitempty"` // accept what is guarded, too
 }
 
 // answer is what it says.
@@ -57,7 +58,7 @@ type answer struct {
 	Resting []past `json:"resting,omitempty"`
 	Put     []put  `json:"put,omitempty"`
 
-	Released int64 `json:"released,omitempty"` // deletions that were held
+	Released run.Released `json:"released,omitzero"`
 }
 
 // asked is the session as its control socket sees it.

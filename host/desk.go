@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twosync/twosync/internal/disk"
+	"github.com/twosync/twosync/internal/engine"
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/keep"
 	"github.com/twosync/twosync/internal/run"
@@ -37,7 +38,7 @@ func (k *desk) other(ctx context.Context, q request) (answer, bool) {
 	case "resting":
 		return answer{Resting: k.resting()}, true
 	case "accept", "restore":
-		n, err := k.Release(ctx, q.Do == "restore", q.Paths)
+		n, err := k.Release(ctx, engine.Release{Back: q.Do == "restore", Guarded: q.Guarded, Paths: q.Paths})
 		if err != nil {
 			return answer{Error: err.Error()}, true
 		}

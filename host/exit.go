@@ -42,6 +42,7 @@ func (e *UsageError) Error() string { return e.Msg }
 // openError says that what could be synced was, but not all could.
 type openError struct {
 	conflicts, held int
+	guarded         int   // of the held paths, those that wait to be accepted
 	braked          int64 // files of the held paths that the container deleted
 }
 
@@ -66,7 +67,11 @@ func (e *openError) remedy() string {
 	}
 	if e.braked > 0 {
 		parts = append(parts, "twosync accept deletes here what the container deleted, twosync restore brings it back there")
-	} else if e.held > 0 {
+	}
+	if e.guarded > 0 {
+		parts = append(parts, "twosync accept PATH lets what is guarded through, once you have looked at it")
+	}
+	if e.held > e.guarded && e.braked == 0 {
 		parts = append(parts, "a held path crosses when its reason is gone")
 	}
 	return strings.Join(parts, "; ")

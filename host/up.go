@@ -26,6 +26,7 @@ type up struct {
 	take         string
 	once, json   bool
 	trash        trash
+	unguarded    bool
 
 	// state
 	root   string
@@ -47,6 +48,11 @@ What does not cross: what .twosyncignore in DIR says, written like a .gitignore;
 --ignore PATTERN, the same on the command line; --keep NAME, for what each side
 has of its own, such as node_modules (docker run -v /app/node_modules). Editors'
 temporary files and .git, .hg, .svn never cross.
+
+What editors, shells and git run here by themselves is guarded: .vscode/tasks.json,
+.envrc, .husky and the like. What the container makes of it waits for twosync
+accept, unless --allow-guarded says otherwise. So do its deletions when they are
+more than 20 files and more than 30 % of all.
 
 When both sides hold something and have not met before, the host's files win and
 the container's versions are kept. --take host makes the container like the host;
@@ -72,6 +78,7 @@ func newUp() *cobra.Command {
 	f.BoolVar(&u.once, "once", false, "end when both sides are in sync")
 	f.Var(&u.trash.size, "trash-size", "how much is kept of what sync replaces or deletes here, such as 500MB, 1GiB; the oldest goes first: `SIZE`")
 	f.IntVar(&u.trash.days, "trash-days", trashDays, "how many `DAYS` it is kept")
+	f.BoolVar(&u.unguarded, "allow-guarded", false, "let the container change what editors and shells run here, without twosync accept")
 	f.BoolVar(&u.json, "json", false, "print events as lines of JSON")
 	sides := cobra.FixedCompletions([]string{"host", "container"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("take", sides)
@@ -184,7 +191,7 @@ func (u *up) stored(ctx context.Context, s *state, c *control) error {
 	session := run.New(run.Config{
 		Host: d, Dial: dialler.dial, Fatal: fatal,
 		Base: known, Was: was, Keep: kept.Store, Rules: u.rules,
-		OneWay: ignoreFile, Take: u.take, Once: u.once, Tell: u.tell,
+		OneWay: ignoreFile, Guard: u.guard(), Take: u.take, Once: u.once, Tell: u.tell,
 	})
 	err = u.live(ctx, newDesk(session, d, kept.Store, u.root, u.store), c)
 	return first(err, d.Close(), known.Close(), kept.close())
@@ -204,7 +211,7 @@ func (u *up) live(ctx context.Context, d *desk, c *control) error {
 	if err := interrupted(ctx, nil); err != nil {
 		return err
 	}
-	return openOf(u.last.Conflicts, u.last.Held, u.last.Braked)
+	return openOf(openError{u.last.Conflicts, u.last.Held, u.last.Guarded, u.last.Braked})
 }
 
 // tell is where a session's events come in. It does not wait.

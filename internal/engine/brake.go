@@ -31,6 +31,7 @@ const (
 // is on, every one waits until the user says what they are.
 type brake struct {
 	on   bool
+	over bool          // nothing is held any more, and what became of it is not durable yet
 	held places[int64] // deletions that wait, with how many files each takes
 	free set           // those that the user accepted
 	back set           // those that the user wants undone in the container
@@ -132,10 +133,10 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 			sum += n
 		}
 	}
-	if sum == 0 || !b.on && s.lets(p, sum) {
+	if sum == 0 || (!b.on || b.over) && s.lets(p, sum) {
 		return false
 	}
-	if !b.on {
+	if b.over = false; !b.on {
 		b.on = true
 		s.emit(Brake{On: true})
 	}
@@ -251,6 +252,9 @@ func (s *State) arrive(f *flight, path string, applied bool) {
 func (s *State) release(e Release) {
 	b := &s.brake
 	for _, at := range e.Paths {
+		if e.Guarded && !e.Back {
+			s.accept(at)
+		}
 		for _, path := range b.held.within(at) {
 			b.held.drop(path)
 			s.dirty.add(path)
@@ -278,8 +282,8 @@ func (s *State) settleBrake() {
 			}
 		}
 	}
-	if b.held.len()+b.free.len()+b.back.len() == 0 && s.Durable() {
-		b.on = false
+	if b.over = b.held.len()+b.free.len()+b.back.len() == 0; b.over && s.Durable() {
+		b.on, b.over = false, false
 		s.emit(Brake{})
 	}
 }
@@ -306,6 +310,7 @@ func (b *brake) without(path string, base, host, container *tree.Entry) *tree.En
 func (b *brake) again(lost tree.Side) {
 	b.held.clear()
 	b.ebb.clear()
+	b.over = false
 	if b.until = (time.Time{}); lost == tree.Host {
 		b.flying = 0
 	}

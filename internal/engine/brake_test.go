@@ -175,6 +175,27 @@ func TestBrakeOutlives(t *testing.T) {
 	}
 }
 
+// TestBrakeIsOver: once nothing is held any more, a few deletions are what they
+// were before.
+func TestBrakeIsOver(t *testing.T) {
+	all := many(100)
+	g := synced(t, all)
+	g.removes(tree.Container, filesIn(all, "d")...)
+	g.play()
+	g.step(engine.Release{Back: true, Paths: []string{""}})
+	for !g.s.InSync() {
+		g.do(g.take("Apply"))
+	}
+	g.removes(tree.Container, filesIn(all, "e")[:3]...) // before all of it is durable
+	if g.s.Durable() {
+		t.Fatal("it is durable already")
+	}
+	g.play()
+	if !tree.Same(g.real[0], g.real[1]) || g.real[0].Files() != 98 || g.count("Brake") != 2 {
+		t.Errorf("%v, %d files on the host, %d in the container", g.log, g.real[0].Files(), g.real[1].Files())
+	}
+}
+
 // TestBrakeEmptied: a container's root that is emptied is held, and comes back
 // or follows.
 func TestBrakeEmptied(t *testing.T) {

@@ -110,11 +110,13 @@ type Flushed struct {
 // Decided says that somebody has decided about the conflict at a path.
 type Decided struct{ Path string }
 
-// Release says what the user makes of the deletions that the brake holds: they are
-// to be made here, too, or to be undone in the container.
+// Release says what the user makes of what is held at and below some paths. The
+// deletions that the brake holds are to be made here, too, or to be undone in the
+// container.
 type Release struct {
-	Back  bool
-	Paths []string // of the deletions at and below these
+	Back    bool
+	Guarded bool // what is guarded is accepted, too, as the container has it now
+	Paths   []string
 }
 
 // Tick says that a time has come that was asked for.

@@ -16,6 +16,7 @@ func (w *world) checkApply(f engine.Apply) {
 	for i, c := range f.Changes {
 		w.applies[c.Path]++
 		w.checkBrake(f.Side, c)
+		w.checkGuard(f.Side, c)
 		if c.Old.Murky() || c.New.Murky() || tree.Same(c.Old, c.New) {
 			w.fail("apply %q: murky, or no change", c.Path)
 		}
@@ -60,20 +61,43 @@ func (w *world) checkBrake(on tree.Side, c tree.Change) {
 	for at := range leaves(w.s.Tree(tree.Container)) {
 		contents[at.content] = true
 	}
-	covers := func(m map[string]bool, path string) bool {
-		for p := range m {
-			if tree.Within(path, p) {
-				return true
-			}
-		}
-		return false
-	}
 	for at := range leavesAt(c.Path, c.Old) {
 		rel := strings.TrimPrefix(strings.TrimPrefix(at.path, c.Path), "/")
 		if covers(w.guarded, at.path) && !covers(w.meant, at.path) && contentOf(tree.Get(c.New, rel)) == "" && !contents[at.content] {
 			w.fail("%q goes, which the brake held", at.path)
 		}
 	}
+}
+
+func guarded(path string) bool { return slices.Contains(strings.Split(path, "/"), "a-b") }
+
+// checkGuard: what the container made of a guarded path comes to the host only
+// when the user has accepted it.
+func (w *world) checkGuard(on tree.Side, c tree.Change) {
+	if !w.guard || on == tree.Container {
+		return
+	}
+	tree.Diff(c.Path, c.Old, c.New, func(path string, old, new *tree.Entry) bool {
+		for _, e := range [...]*tree.Entry{old, new} {
+			tree.Walk(path, e, func(path string, _ *tree.Entry) bool {
+				if guarded(path) && !covers(w.allowed, path) {
+					w.fail("%q is changed on the host, and is guarded", path)
+				}
+				return true
+			})
+		}
+		return true
+	})
+}
+
+// covers says whether a path is at or below one of these.
+func covers(m map[string]bool, path string) bool {
+	for p := range m {
+		if tree.Within(path, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkSettle: base can explain the generation that a side is to record.

@@ -70,6 +70,9 @@ func (s *State) policy() reconcile.Policy {
 		},
 		Names: s.names(),
 	}
+	if s.opt.Guard != nil {
+		p.Guard = s.guard
+	}
 	if s.opt.OneWay != "" {
 		p.OneWay = func(path string) bool { return path == s.opt.OneWay }
 	}
@@ -144,6 +147,7 @@ func (s *State) idle() bool {
 func (s *State) becomeIdle() bool {
 	clear(s.kept) // nothing waits for them
 	clear(s.tries)
+	s.forgetAccepted()
 	if s.news || s.held.digest != s.told {
 		s.news, s.told = false, s.held.digest
 		s.emit(InSync{})

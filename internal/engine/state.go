@@ -21,6 +21,9 @@ type Options struct {
 	// OneWay is a path that crosses from the host to the container only; empty
 	// for none.
 	OneWay string
+	// Guard says why what the container makes of path waits until the user has
+	// accepted it; "" where it does not. Nil: nothing does.
+	Guard func(path string, isLink bool) string
 	// MostDeletions is how many files the container may take from the host without
 	// being asked about, at least; 0: MaxDeletions.
 	MostDeletions int64
@@ -44,15 +47,16 @@ type State struct {
 	effects []Effect
 	halted  bool
 
-	base    *tree.Entry // what decisions are made against
-	durable *tree.Entry // what is left of it when a side is lost
-	agreed  *tree.Entry // what base was when a side was lost; nil: none is
-	late    []landing   // since then, on the other side
-	sides   [2]side
-	first   contact
-	brake   brake
-	stale   places[*tree.Entry] // old copies that a first contact left where they were
-	memory  []memory            // of the side that is lost
+	base     *tree.Entry // what decisions are made against
+	durable  *tree.Entry // what is left of it when a side is lost
+	agreed   *tree.Entry // what base was when a side was lost; nil: none is
+	late     []landing   // since then, on the other side
+	sides    [2]side
+	first    contact
+	brake    brake
+	accepted places[*tree.Entry] // what guarded paths of the container may become here
+	stale    places[*tree.Entry] // old copies that a first contact left where they were
+	memory   []memory            // of the side that is lost
 
 	dirty     set            // to be reconciled
 	blocked   set            // to be reconciled when what is in flight has landed
@@ -146,6 +150,7 @@ type Summary struct {
 	Conflicts int // paths whose loser was put into the keep store, and nobody has worked there since
 	Versions  int // losers of a first contact; nobody has to decide about them
 	Held      []reconcile.Held
+	Guarded   int   // of the held paths, those that wait to be accepted
 	Braked    int64 // files that the container deleted, and that are held
 	Whole     [2]bool
 }
@@ -165,6 +170,9 @@ func (s *State) Summary() Summary {
 	for _, path := range s.held.all() {
 		h, _ := s.held.get(path)
 		sum.Held = append(sum.Held, h)
+		if h.Guarded {
+			sum.Guarded++
+		}
 	}
 	return sum
 }

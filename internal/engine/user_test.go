@@ -149,7 +149,7 @@ func (w *world) lose(on tree.Side, path string, old, new *tree.Entry, crash bool
 
 // chance is what happens now and then.
 func (w *world) chance() {
-	if w.store.braked && w.r.IntN(3) == 0 {
+	if (w.store.braked || w.guard) && w.r.IntN(3) == 0 {
 		w.release()
 		return
 	}
@@ -194,7 +194,12 @@ func (w *world) release() {
 		x.edited = append(x.edited, w.braked()...)
 	}
 	w.logf("  release, back %v", back)
-	w.step(engine.Release{Back: back, Paths: []string{""}})
+	for _, h := range w.s.Summary().Held {
+		if h.Guarded && !back {
+			w.allowed[h.Path] = true
+		}
+	}
+	w.step(engine.Release{Back: back, Guarded: true, Paths: []string{""}})
 }
 
 func (w *world) startFlush() {

@@ -40,6 +40,7 @@ type world struct {
 	halted  string
 	guarded map[string]bool // deletions that the brake held, until it is off
 	meant   map[string]bool // those of them that the user accepted
+	allowed map[string]bool // guarded paths that the user accepted
 	upset   bool            // something happened by which one person's work can look like two's
 	log     *strings.Builder
 }
@@ -53,6 +54,7 @@ type config struct {
 	faults  bool // other than a lost connection
 	losses  bool // of the connection
 	noExec  [2]bool
+	guard   bool  // paths with a-b in them are guarded
 	most    int64 // deletions that need no word; 0: as many as ever
 	opt     engine.Options
 }
@@ -81,7 +83,7 @@ func newWorld(c config, log *strings.Builder) *world {
 	w := &world{
 		config: c, now: time.Unix(1e9, 0), log: log,
 		kept: map[written]bool{}, live: map[written]bool{}, ever: map[written]bool{},
-		guarded: map[string]bool{}, meant: map[string]bool{},
+		guarded: map[string]bool{}, meant: map[string]bool{}, allowed: map[string]bool{},
 		flushes: map[uint64]*flush{}, applies: map[string]int{},
 		store: store{tree: tree.NewDir(nil), values: map[string][]string{}},
 	}
@@ -96,6 +98,9 @@ func newWorld(c config, log *strings.Builder) *world {
 // start makes a host with base, and connects both sides.
 func (w *world) start(opt engine.Options) {
 	opt.Known, opt.MostDeletions, opt.Braked = w.store.knows, w.most, w.store.braked
+	if w.guard {
+		opt.Guard = func(path string, _ bool) string { return map[bool]string{true: "guarded"}[guarded(path)] }
+	}
 	w.s = engine.New(w.store.tree, opt)
 	w.alarm = time.Time{}
 	w.join(tree.Host)
@@ -138,6 +143,9 @@ func (w *world) step(e engine.Event) {
 	if w.store.braked {
 		for _, path := range w.braked() {
 			w.guarded[path] = true
+		}
+		if len(w.braked()) == 0 && w.s.InSync() {
+			clear(w.guarded) // it is over
 		}
 	}
 }

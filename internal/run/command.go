@@ -44,24 +44,28 @@ func (s *Session) Decided(ctx context.Context, path string) error {
 	return s.send(ctx, func(s *Session) error { return s.step(engine.Decided{Path: path}) })
 }
 
-// Release lets the deletions through that are held at and below paths, or undoes
-// them in the container. It returns how many files they take.
-func (s *Session) Release(ctx context.Context, back bool, paths []string) (files int64, err error) {
-	out := make(chan int64, 1)
-	err = s.send(ctx, func(s *Session) error {
-		before := s.engine.Summary().Braked
-		err := s.step(engine.Release{Back: back, Paths: paths})
-		out <- before - s.engine.Summary().Braked
+// Released is how much of what was held is not any more: files that deletions
+// take, and guarded paths.
+type Released struct{ Files, Guarded int64 }
+
+// Release does with what is held at and below paths what the user says.
+func (s *Session) Release(ctx context.Context, r engine.Release) (Released, error) {
+	out := make(chan Released, 1)
+	err := s.send(ctx, func(s *Session) error {
+		was := s.engine.Summary()
+		err := s.step(r)
+		is := s.engine.Summary()
+		out <- Released{was.Braked - is.Braked, int64(was.Guarded - is.Guarded)}
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return Released{}, err
 	}
 	select {
-	case files = <-out:
-		return files, nil
+	case n := <-out:
+		return n, nil
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return Released{}, ctx.Err()
 	}
 }
 
@@ -92,12 +96,12 @@ func (s *Session) status() Status {
 	st := Status{
 		State: s.state(sum), Since: s.since.Truncate(time.Second),
 		Files: sum.Files, Bytes: sum.Bytes, Pending: sum.Pending, Conflicts: sum.Conflicts, Open: s.engine.Conflicts(MaxOpen), Versions: sum.Versions, Durable: sum.Durable,
-		Braked: sum.Braked,
-		Held:   []Held{}, Sides: s.told.facts,
+		Braked: sum.Braked, Guarded: sum.Guarded,
+		Held: []Held{}, Sides: s.told.facts,
 		Watch: map[string]string{"host": s.told.facts[0].Watch, "container": s.told.facts[1].Watch},
 	}
 	for _, h := range sum.Held {
-		st.Held = append(st.Held, Held{Side: h.Side.String(), Path: h.Path, Reason: h.Reason})
+		st.Held = append(st.Held, Held{Side: h.Side.String(), Path: h.Path, Reason: h.Reason, Guarded: h.Guarded})
 	}
 	return st
 }

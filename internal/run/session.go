@@ -33,6 +33,9 @@ type Config struct {
 
 	// OneWay is a path that crosses from the host to the container only.
 	OneWay string
+	// Guard says why what the container makes of a path waits until the user has
+	// accepted it; "" where it does not. Nil: nothing does.
+	Guard func(path string, isLink bool) string
 	// Take is who wins the first contact: "", "host" or "container".
 	Take string
 	// Once ends the session when both sides are in sync.
@@ -58,6 +61,7 @@ type Event struct {
 	// With InSync.
 	Held      int   `json:"held,omitempty"`
 	Conflicts int   `json:"conflicts,omitempty"`
+	Guarded   int   `json:"guarded,omitempty"`
 	Braked    int64 `json:"braked,omitempty"`
 	Versions  int   `json:"versions,omitempty"` // kept by a first contact
 	// With Kept: it was a first contact that decided.
@@ -95,6 +99,7 @@ type Status struct {
 	Open      []string          `json:"open,omitempty"` // paths of conflicts, MaxOpen at most
 	Versions  int               `json:"versions"`       // the container's, kept by a first contact
 	Braked    int64             `json:"braked"`         // files that the container deleted, and that are held
+	Guarded   int               `json:"guarded"`        // of the held paths, those that wait to be accepted
 	Durable   bool              `json:"durable"`        // all that is in sync would survive a power cut
 	Held      []Held            `json:"held"`
 	Sides     [2]replica.Facts  `json:"-"`
@@ -109,6 +114,8 @@ type Held struct {
 	Side   string `json:"side"`
 	Path   string `json:"path"`
 	Reason string `json:"reason"`
+	// Guarded: the container's change waits to be accepted.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
 // HaltError ends a session that would otherwise destroy something.

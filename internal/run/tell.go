@@ -101,7 +101,7 @@ func (t *teller) inSync(sum engine.Summary) {
 			Remedy: "twosync accept deletes them here, too; twosync restore brings them back to the container"})
 	}
 	t.braked = sum.Braked
-	t.say(Event{Kind: InSync, Files: sum.Files, Bytes: sum.Bytes, Held: len(sum.Held), Conflicts: sum.Conflicts, Braked: sum.Braked, Versions: sum.Versions})
+	t.say(Event{Kind: InSync, Files: sum.Files, Bytes: sum.Bytes, Held: len(sum.Held), Conflicts: sum.Conflicts, Guarded: sum.Guarded, Braked: sum.Braked, Versions: sum.Versions})
 }
 
 // tellHeld tells what is held and was not, or for another reason.
