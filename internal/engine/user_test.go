@@ -192,6 +192,9 @@ func (w *world) release() {
 	}
 	for _, x := range w.flushes {
 		x.edited = append(x.edited, w.braked()...)
+		for _, h := range w.s.Summary().Held {
+			x.edited = append(x.edited, h.Path)
+		}
 	}
 	w.logf("  release, back %v", back)
 	for _, h := range w.s.Summary().Held {
