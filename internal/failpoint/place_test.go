@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -106,22 +107,45 @@ func (p *place) begin(k kill) {
 // barrier waits until both sides are the same, or the session was killed.
 func (p *place) barrier() {
 	p.t.Helper()
+	p.until("in sync", func() bool {
+		_, code := p.twosync("flush", p.host, "--timeout", "30s")
+		return code == 0 || code == 4
+	})
+}
+
+// durable waits until what is the same would survive a power cut.
+func (p *place) durable() {
+	p.t.Helper()
+	p.until("durable", func() bool {
+		out, _ := p.twosync("status", p.host, "--json")
+		var s struct{ Status struct{ Durable bool } }
+		return json.Unmarshal(out, &s) == nil && s.Status.Durable
+	})
+}
+
+func (p *place) until(what string, ok func() bool) {
+	p.t.Helper()
 	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-p.ended:
 			return
 		default:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		cmd := exec.CommandContext(ctx, built.twosync, "flush", p.host, "--timeout", "30s")
-		cmd.Env = p.environ(kill{})
-		err := cmd.Run()
-		cancel()
-		if err == nil || cmd.ProcessState.ExitCode() == 4 {
+		if ok() {
 			return
 		}
 	}
-	p.t.Fatal("not in sync in time")
+	p.t.Fatalf("not %s in time", what)
+}
+
+// twosync runs a command of twosync's and returns what it prints and its exit code.
+func (p *place) twosync(args ...string) ([]byte, int) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, built.twosync, args...)
+	cmd.Env = p.environ(kill{})
+	out, _ := cmd.Output() // the exit code says it
+	return out, cmd.ProcessState.ExitCode()
 }
 
 // end ends a session as Ctrl-C does, unless it was killed.
@@ -151,7 +175,7 @@ func tree(t *testing.T, root string) string {
 		switch {
 		case err != nil:
 			return err
-		case rel == ".twosync":
+		case rel == ".twosync", rel == "ignores": // which is held: in the container there is something in it that does not cross
 			return fs.SkipDir
 		case d.IsDir():
 			fmt.Fprintf(&out, "%s/\n", rel)

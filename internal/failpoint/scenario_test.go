@@ -15,17 +15,23 @@ type scenario struct {
 	first func(*place) // before the sides meet
 	later func(*place) // after they agreed, while no session runs; nil: nothing
 	live  func(*place) // while a session runs; nil: it ends as soon as it is in sync
-	// broken is a step at which both processes, one after the other, are killed
-	// before the steps that are looked at: what it leaves has to be mended there.
-	broken string
+	// broken is where somebody is killed before the steps that are looked at, and the
+	// other one with him: what that leaves is mended in these.
+	broken kill
 }
 
 var scenarios = []scenario{
 	{name: "first", first: differ},
+	{name: "fresh", first: func(p *place) { source(p); must(p.t, os.Remove(p.container)) }},
 	{name: "restart", first: source, later: edits},
 	{name: "live", first: source, live: liveEdits},
-	{name: "mend", first: source, later: edits, broken: "put.exchange rename after"},
-	{name: "mend-capture", first: source, later: edits, broken: "put.capture rename after"},
+	{name: "mend", first: source, later: edits, broken: kill{"HOST", "put.exchange rename after"}},
+	{name: "mend-capture", first: source, later: edits, broken: kill{"HOST", "put.capture rename after"}},
+	{name: "mend-staged", first: source, later: edits, broken: kill{"HOST", "put.exchange rename before"}},
+	{name: "mend-built", first: source, later: newDirectories, broken: kill{"HOST", "put.create rename before"}},
+	{name: "mend-agent", first: source, later: edits, broken: kill{"AGENT", "put.exchange rename after"}},
+	{name: "mend-agent-staged", first: source, later: edits, broken: kill{"AGENT", "put.exchange rename before"}},
+	{name: "mend-agent-built", first: source, later: newDirectories, broken: kill{"AGENT", "put.create rename before"}},
 }
 
 // write writes a file below a directory, and the directories above it.
@@ -85,7 +91,19 @@ func source(p *place) {
 	write(p.t, p.host, "kinds/in", "in kinds\n")
 	write(p.t, p.host, "large.bin", strings.Repeat("0123456789abcdef", 20000))
 	write(p.t, p.host, "large2.bin", strings.Repeat("fedcba9876543210", 20000))
+	for _, name := range []string{"twin1", "twin2"} {
+		write(p.t, p.host, name, "the same in two files\n")
+	}
+	write(p.t, p.host, "ignores/in", "in a directory that has more\n")
 	must(p.t, os.Symlink("a", filepath.Join(p.host, "link")), os.Symlink("b", filepath.Join(p.host, "link2")))
+}
+
+// newDirectories are made on both sides, and nothing else.
+func newDirectories(p *place) {
+	for i := range 5 {
+		write(p.t, p.host, fmt.Sprintf("made/by/host/%d", i), fmt.Sprintf("made on the host %d\n", i))
+		write(p.t, p.container, fmt.Sprintf("made2/by/container/%d", i), fmt.Sprintf("made in the container %d\n", i))
+	}
 }
 
 // edits are all sorts of changes, on both sides.
@@ -119,6 +137,15 @@ func edits(p *place) {
 	for i := range 20 {
 		write(p.t, p.host, fmt.Sprintf("src/%d.txt", 10+i), fmt.Sprintf("rewritten %d\n", i))
 	}
+	write(p.t, p.container, "ignores/.x.swp", "of an editor\n") // so the directory has to stay there
+	must(p.t, os.RemoveAll(at(p.host, "ignores")), os.Remove(at(p.container, "twin1")), os.Remove(at(p.container, "twin2")))
+	// What is replaced keeps its mode and owner.
+	must(p.t, os.Chmod(at(p.container, "e"), 0o666), os.Chmod(at(p.host, "f"), 0o666))
+	write(p.t, p.host, "e", "e edited on the host\n")
+	write(p.t, p.container, "f", "f edited in the container\n")
+	if os.Geteuid() == 0 {
+		must(p.t, os.Lchown(at(p.container, "e"), 12345, 12345), os.Lchown(at(p.host, "f"), 12345, 12345))
+	}
 	large := strings.Repeat("0123456789abcdef", 20000)
 	write(p.t, p.host, "large.bin", large[:100000]+"an edit on the host"+large[100000:])
 	large = strings.Repeat("fedcba9876543210", 20000)
@@ -130,6 +157,7 @@ func edits(p *place) {
 func liveEdits(p *place) {
 	write(p.t, p.host, "a", "a edited live on the host\n")
 	p.barrier()
+	p.durable()
 	write(p.t, p.container, "a", "a edited live in the container\n")
 	write(p.t, p.container, "new-live", "new in the container\n")
 	p.barrier()
