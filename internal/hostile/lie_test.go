@@ -52,6 +52,7 @@ type liar struct {
 	rates [kinds]float64
 	mute  bool
 	later []*message
+	after int      // how many messages are as they should be
 	did   []string // what it did, for people
 	tick  time.Duration
 	sums  [][16]byte // digests that were met
@@ -74,7 +75,10 @@ const (
 func newLiar(a *agent, rng *rand.Rand) *liar {
 	l := &liar{agent: a, rng: rng}
 	for range 1 + rng.IntN(3) {
-		l.rates[pick(rng, []int{fields, fields, order, unasked, trees, trees, trees, answers, answers, places, bytewise, silences})] = pick(rng, []float64{.02, .1, .3, .7})
+		l.rates[pick(rng, []int{fields, fields, order, unasked, trees, trees, trees, trees, answers, answers, places, bytewise, silences})] = pick(rng, []float64{.02, .1, .3, .7})
+	}
+	if rng.IntN(3) > 0 { // or else few would get beyond the first of them
+		l.after = 3 + rng.IntN(10)
 	}
 	if l.rates[silences] > 0 {
 		l.tick = 20 * time.Millisecond
@@ -96,6 +100,9 @@ func (l *liar) twist(m *message) []*message {
 	l.remember(m)
 	if l.mute {
 		return nil
+	}
+	if l.after--; l.after > 0 {
+		return []*message{m}
 	}
 	if m.code == piece && l.does(answers) {
 		l.answer(m)

@@ -60,14 +60,14 @@ func TestMutated(t *testing.T) {
 	dir, before := scratch(t), runtime.NumGoroutine()
 	heap := watchHeap()
 	var ran, slowest atomic.Int64
-	var kinds counter
+	var kinds, events counter
 	began := time.Now()
 	var wg sync.WaitGroup
 	next := make(chan uint64)
 	for range atOnce {
 		wg.Go(func() {
 			for seed := range next {
-				c := &chain{seed: seed, dir: filepath.Join(dir, fmt.Sprint(seed)), slowest: &slowest, kinds: &kinds}
+				c := &chain{seed: seed, dir: filepath.Join(dir, fmt.Sprint(seed)), slowest: &slowest, kinds: &kinds, events: &events}
 				if err := c.run(t.Context(), min(n, chainLength)); err != nil {
 					t.Errorf("%v\nagain: go test ./internal/hostile -run TestMutated -args -sessions=%d -seed=%d -lies", err, min(n, chainLength), seed)
 				}
@@ -84,6 +84,15 @@ func TestMutated(t *testing.T) {
 	t.Logf("%d sessions in %v, seed %d; the slowest took %v to end; the heap was at most %d MiB",
 		ran.Load(), time.Since(began).Round(time.Second), first, time.Duration(slowest.Load()).Round(time.Millisecond), heap.stop()>>20)
 	t.Logf("how they ended: %v", kinds.String())
+	t.Logf("what they told: %v", events.String())
+	for _, k := range []run.Kind{run.Connected, run.InSync, run.Applied, run.Kept, run.HeldPath, run.Lost} {
+		if events.m[string(k)] < int(ran.Load())/100 {
+			t.Errorf("the sessions did not get far: %q was told %d times", k, events.m[string(k)])
+		}
+	}
+	if kinds.m["without a word"] > 0 {
+		t.Error("sessions ended without a word")
+	}
 	if heap.max > maxHeap {
 		t.Errorf("the heap grew to %d MiB", heap.max>>20)
 	}
@@ -98,6 +107,7 @@ type chain struct {
 	dir     string
 	slowest *atomic.Int64
 	kinds   *counter
+	events  *counter
 	ran     int
 }
 
@@ -109,6 +119,7 @@ func (c *chain) run(ctx context.Context, n int) error {
 	if err := os.WriteFile(filepath.Join(s.root(), "secret"), []byte(theSecret), 0o644); err != nil {
 		return err
 	}
+	s.events = func(e run.Event) { c.events.count(string(e.Kind)) }
 	a := newAgent()
 	for i := range n {
 		rng := rand.New(rand.NewPCG(c.seed, uint64(i)))
@@ -276,6 +287,8 @@ func (c *counter) add(err error) {
 	switch {
 	case err == nil:
 		kind = "well"
+	case err.Error() == "":
+		kind = "without a word"
 	case errors.Is(err, protocol.ErrViolation):
 		kind = "violation"
 	case errors.Is(err, protocol.ErrDisconnected):
@@ -286,6 +299,10 @@ func (c *counter) add(err error) {
 		kind = err.Error()
 		kind = kind[:min(len(kind), 60)]
 	}
+	c.count(kind)
+}
+
+func (c *counter) count(kind string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.m == nil {
