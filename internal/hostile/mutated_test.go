@@ -109,6 +109,8 @@ type chain struct {
 	kinds   *counter
 	events  *counter
 	ran     int
+
+	connected chan struct{} // the sides know each other
 }
 
 func (c *chain) run(ctx context.Context, n int) error {
@@ -119,7 +121,16 @@ func (c *chain) run(ctx context.Context, n int) error {
 	if err := os.WriteFile(filepath.Join(s.root(), "secret"), []byte(theSecret), 0o644); err != nil {
 		return err
 	}
-	s.events = func(e run.Event) { c.events.count(string(e.Kind)) }
+	c.connected = make(chan struct{}, 1)
+	s.events = func(e run.Event) {
+		c.events.count(string(e.Kind))
+		if e.Kind == run.Plan {
+			select {
+			case c.connected <- struct{}{}:
+			default:
+			}
+		}
+	}
 	a := newAgent()
 	for i := range n {
 		rng := rand.New(rand.NewPCG(c.seed, uint64(i)))
@@ -172,6 +183,10 @@ func (c *chain) session(ctx context.Context, s *site, l *liar) error {
 	var leaked atomic.Bool
 	var stopTicks []func()
 	s.errs = nil
+	select {
+	case <-c.connected:
+	default:
+	}
 	h, err := s.open(func() (net.Conn, protocol.Options) {
 		here, there := net.Pipe()
 		l.mu.Lock()
@@ -202,8 +217,13 @@ func (c *chain) session(ctx context.Context, s *site, l *liar) error {
 	}
 	select {
 	case err = <-ended:
-	case <-time.After(patience):
-		return fmt.Errorf("the session does not end:\n%s", stacks())
+	case <-time.After(patience / 3):
+		where := stacks() // while it is not too late to see what it waits for
+		select {
+		case err = <-ended:
+		case <-time.After(patience):
+			return fmt.Errorf("the session does not end:\n%s", where)
+		}
 	}
 	c.kinds.add(err)
 	if took := int64(time.Since(began)); took > c.slowest.Load() {
@@ -223,6 +243,15 @@ func (c *chain) session(ctx context.Context, s *site, l *liar) error {
 // work is what happens while a session runs: both users are at work.
 func (c *chain) work(ctx context.Context, h *host, l *liar, ended chan error) error {
 	for step := range 2 + l.rng.IntN(6) {
+		if step == 1 { // the first is what both sides meet with
+			select {
+			case err := <-ended:
+				ended <- err
+				return nil
+			case <-c.connected:
+			case <-time.After(time.Second): // it is silent
+			}
+		}
 		l.mu.Lock()
 		path := pick(l.rng, []string{"u0", "u1", "d/u1", "dir/sub/u2"})
 		what, wait := l.rng.IntN(4), time.Duration(l.rng.IntN(40))*time.Millisecond

@@ -320,6 +320,9 @@ func (s *site) checkRoot() error {
 func (s *site) checkOurs() error {
 	for _, dir := range []string{s.state(), filepath.Join(s.root(), ".twosync")} {
 		err := walk(dir, func(path string, d fs.DirEntry, _ func() ([]byte, error)) error {
+			if path == "stage" {
+				return fs.SkipDir // what a session was building when it was cut off
+			}
 			if strings.Contains(d.Name(), "evil") {
 				return fmt.Errorf("%s is in %s", path, dir)
 			}
