@@ -38,13 +38,14 @@ var nastyTexts = []string{
 // nastyTargets are what links may not lead to, and some that they may.
 var nastyTargets = []string{
 	"", ".", "..", "/", "/etc", "../outside", "../outside/canary", "d/../../outside", "d/../..", "../root", "../root/d", strings.Repeat("../", 30) + "etc",
+	"dir/sub/round/../../outside/canary", "dir/sub/round/../../../outside", "../..", "../..", "../../..", `..\..\x`,
 	"d", "u0", "dangling", "./d/./u1", "evil\x1b[31m", strings.Repeat("t", 4096), "\x00", "d/../d",
 }
 
 // nastyPaths is where an agent would like to write.
 var nastyPaths = []string{
 	".git/hooks/evil", ".git/config", ".GIT/evil", ".twosync/evil", ".twosync/intents", ".twosync/lock", ".twosync/slots/evil", "d/.twosync/evil",
-	"secret", "secret/evil", ".twosyncignore", "u0", "u0/evil", "u1", "d", "d/u1", "d/evil", "dir", "dir/sub/evil", "link", "link/canary", "link/evil", "node_modules/evil",
+	"secret", "secret/evil", ".twosyncignore", "u0", "u0/evil", "u1", "d", "d/u1", "d/evil", "dir", "dir/sub/evil", "link", "link/canary", "link/evil", "dir/sub/round", "dir/sub/round", "up", "up/canary", "node_modules/evil",
 }
 
 // liar makes an agent lie. One seed makes one liar.

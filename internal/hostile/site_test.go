@@ -287,6 +287,11 @@ func (s *site) checkCanary() error {
 
 // checkRoot returns an error if something is in the root that may not be.
 func (s *site) checkRoot() error {
+	root, err := os.OpenRoot(s.root())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	return walk(s.root(), func(path string, d fs.DirEntry, read func() ([]byte, error)) error {
 		if path == ".twosync" {
 			return fs.SkipDir
@@ -310,6 +315,9 @@ func (s *site) checkRoot() error {
 			}
 			if filepath.IsAbs(string(target)) || !filepath.IsLocal(filepath.Join(filepath.Dir(path), string(target))) {
 				return fmt.Errorf("%q leads to %q", path, target)
+			}
+			if _, err := root.Stat(path); err != nil && strings.Contains(err.Error(), "escapes") { // by way of other links
+				return fmt.Errorf("%q leads to %q: %w", path, target, err)
 			}
 		default:
 			return fmt.Errorf("%q is %v", path, info.Mode())
