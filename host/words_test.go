@@ -45,7 +45,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// JSON carries what a program needs, and nothing that a terminal obeys.
+// F1: JSON carries what a program needs, and nothing that a terminal obeys.
 func TestJSON(t *testing.T) {
 	in := map[string]string{"p": "a\x1b[31m\n\u009b\u202e\u2028<&>\U000E0001ü\x7f"}
 	var out bytes.Buffer

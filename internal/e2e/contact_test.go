@@ -13,7 +13,7 @@ var withModules = recipe{name: "modules", files: map[string]string{
 	"app/node_modules/left/index.js": "for the container\n", "app/node_modules/left/bin/run": "#!/bin/sh\n",
 }}
 
-// J16, PEERS F: the first contact meets a folder of dependencies that differs.
+// J16: the first contact meets a folder of dependencies that differs.
 // It changes nothing and names the way on; and that is one.
 func TestJ16BakedModules(t *testing.T) {
 	t.Parallel()

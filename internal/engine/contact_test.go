@@ -132,7 +132,7 @@ func playFirst(seed uint64, log *strings.Builder) (err error) {
 	return nil
 }
 
-// TestFirstContact: the host only gains, old copies do not come back, and what
+// J5, J6, J7, J16: the host only gains, old copies do not come back, and what
 // is lost in the middle goes on as if it had not been.
 func TestFirstContact(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,7 @@ func files(n int, size int64) *tree.Entry {
 	return d
 }
 
-// TestFirstLimits: what a first contact may bring without being asked.
+// D17, J16: what a first contact may bring without being asked.
 func TestFirstLimits(t *testing.T) {
 	host := tree.NewDir(nil).With("own", fileOf("1"))
 	differs := tree.NewDir(nil).With("own", fileOf("2"))
@@ -237,7 +237,7 @@ func TestFirstDone(t *testing.T) {
 	}
 }
 
-// TestEmptied: a root that is empty at once, and stays so, ends everything.
+// H1: a root that is empty at once, and stays so, ends everything.
 func TestEmptied(t *testing.T) {
 	for _, on := range []tree.Side{tree.Host, tree.Container} {
 		g := synced(t, dirOf("a", "1", "b", "2"))

@@ -171,7 +171,7 @@ func checkWalk(t *testing.T, r *Rules, p string, isDir bool) {
 	}
 }
 
-// TestGit compares random rules and paths with git, everyday ones and such as
+// K6: compares random rules and paths with git, everyday ones and such as
 // nobody would write.
 func TestGit(t *testing.T) {
 	seed := *gitSeed
