@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -43,12 +44,14 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	built.dir = dir
-	if engineAnswers() == nil {
-		removeLeftovers()
-		defer removeImages()
+	if runtime.GOOS == "linux" {
 		if err := build(); err != nil {
 			return 1, err
 		}
+	}
+	if engineAnswers() == nil {
+		removeLeftovers()
+		defer removeImages()
 	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", atOnce); err != nil {
