@@ -81,6 +81,7 @@ var skips = map[string]string{
 	"internal/keep/keep_test.go:TestAdoptFromTmpfs: \"no /dev/shm: \", err":                     "other systems than Linux",
 	"internal/keep/keep_test.go:TestAdoptFromTmpfs: \"/dev/shm is no other file system\"":       "other systems than Linux",
 	"internal/reconcile/exhaustive_test.go:TestFull: \"without -full\"":                         "two hours; with -full",
+	"internal/reconcile/unison_test.go:TestUnison: err":                                         "no Unison; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/replicatest/send.go:testAdopt: \"the fixture opens no second replica on a root\"": "fixtures with one replica only",
 	"internal/replicatest/suite_test.go:TestBroken: \"this is the broken one\"":                 "it is run by another test, in another process",
 	"internal/watch/random_linux_test.go:TestRandom: \"needs a tmpfs on /dev/shm:\", err":       "no /dev/shm",
