@@ -12,6 +12,7 @@ import (
 
 	"github.com/twosync/twosync/host/target"
 	"github.com/twosync/twosync/internal/disk"
+	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/run"
 )
 
@@ -80,6 +81,7 @@ func TestExit(t *testing.T) {
 		{&openError{1, 0, "/keep"}, 4, "the versions that lost are in /keep; a conflict is over when its path is saved again"},
 		{&openError{0, 1, "/keep"}, 4, "a held path crosses when its reason is gone"},
 		{errInterrupted, 130, ""},
+		{fsx.ErrNoSpace, 1, "make room where twosync writes down what was agreed, in $XDG_STATE_HOME (else ~/.local/state), and start again: nothing is lost"},
 	} {
 		wrapped := c.err
 		if c.err != nil {

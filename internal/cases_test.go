@@ -34,26 +34,7 @@ var update = flag.Bool("update", false, "write docs/cases.md anew")
 
 // pending are cases without a test, with what they wait for. One that has a
 // test must not be here.
-var pending = map[string]string{
-	"A8":  "a test is being written",
-	"B4":  "a test is being written",
-	"B6":  "a test is being written",
-	"D13": "a test is being written",
-	"D15": "a test is being written",
-	"E3":  "a test is being written",
-	"E6":  "a test is being written",
-	"E7":  "a test is being written",
-	"E10": "a test is being written",
-	"E14": "a test is being written",
-	"F6":  "a test is being written",
-	"G7":  "a test is being written",
-	"G10": "a test is being written",
-	"H6":  "a test is being written",
-	"J17": "a test is being written",
-	"K2":  "a test is being written",
-	"K3":  "a test is being written",
-	"K4":  "a test is being written",
-}
+var pending = map[string]string{}
 
 // skips are the calls that may skip a test, as file, function and arguments, with
 // where that happens.
@@ -68,6 +49,7 @@ var skips = map[string]string{
 	"internal/e2e/docker_test.go:needDocker: err":                                               "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/e2e/here_test.go:needTool: \"not installed: \", names":                            "no editor, or the like; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/e2e/session_test.go:newPlace: \"the users of these tests are Linux programs\"":    "other systems than Linux",
+	"internal/e2e/odd_test.go:TestImmutable: \"only root may make a file immutable\"":           "not root",
 	"internal/e2e/room_test.go:small: \"only root may mount\"":                                  "not root",
 	"internal/e2e/ways_test.go:long: \"-short\"":                                                "-short",
 	"internal/fsx/os_linux_test.go:mount: \"mount %s: %v\", fstype, err":                        "not root, or no right to mount",

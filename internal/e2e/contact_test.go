@@ -156,7 +156,7 @@ func different(t *testing.T) (container string, p *place, host, inner *user) {
 	return container, p, host, inner
 }
 
-// up --once: both ways in one go, an exit code that says how it ended, and
+// C10, D3: up --once: both ways in one go, an exit code that says how it ended, and
 // nothing left running.
 func TestOnce(t *testing.T) {
 	t.Parallel()

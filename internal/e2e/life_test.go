@@ -154,7 +154,7 @@ func TestHostsFolderInTheImage(t *testing.T) {
 	p.stop()
 }
 
-// J6: the image was built last week, from a source that the host has worked on
+// J6, J7: the image was built last week, from a source that the host has worked on
 // since. Nothing of that work is undone, and what only the image has comes.
 func TestJ6RecreatedWithLastWeeksSource(t *testing.T) {
 	t.Parallel()

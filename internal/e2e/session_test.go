@@ -50,6 +50,7 @@ type place struct {
 	home string
 
 	environment []string // added to that of its programs
+	umask       string   // of up; "": that of the test
 }
 
 // newPlace makes one. The path is short, because a socket will be below it.
@@ -196,7 +197,11 @@ type session struct {
 func (p *place) up(target string, flags ...string) *session {
 	p.t.Helper()
 	s := &session{place: p, ended: make(chan struct{}), more: make(chan struct{})}
-	s.cmd = exec.Command(built.twosync, append([]string{"up", p.dir, target, "--json"}, flags...)...)
+	args := append([]string{built.twosync, "up", p.dir, target, "--json"}, flags...)
+	if p.umask != "" {
+		args = append([]string{"sh", "-c", "umask " + p.umask + `; exec "$@"`, "sh"}, args...)
+	}
+	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Env, s.cmd.Dir, s.cmd.Stderr = p.environ(), p.home, &s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

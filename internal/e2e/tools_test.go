@@ -98,9 +98,9 @@ var gitStorms = []struct {
 	}},
 }
 
-// Storms of a real git, on either side, while somebody builds on the other: the
+// B4: storms of a real git, on either side, while somebody builds on the other: the
 // end is the same on both, a reader finds whole files only, nothing is in
-// conflict, and what was built is there.
+// conflict, what was built is there, and nothing of .git crosses.
 func TestGitStorms(t *testing.T) {
 	t.Parallel()
 	needTool(t, "git")
@@ -144,6 +144,7 @@ func gitStorm(t *testing.T, p *pair, do func(*testing.T, *user), whole map[strin
 	onlyWhole(t, whole, here.Seen, there.Seen)
 	host, container := p.host.in(t, "").tree().without(".git"), p.inner.in(t, "").tree().without(".git")
 	same(t, "host, but container", host, container)
+	to.lacks(".git")
 	if built := host.below("built/" + filepath.Base(t.Name())); len(built) != 30 {
 		t.Errorf("%d of 30 files are there that were built meanwhile", len(built))
 	}

@@ -160,6 +160,15 @@ func files(n int, size int64) *tree.Entry {
 	return d
 }
 
+// others returns a directory of the names of files, with other contents.
+func others(n int) *tree.Entry {
+	d := tree.NewDir(nil)
+	for i := range n {
+		d = d.With(fmt.Sprintf("f%05d", i), fileOf(fmt.Sprint("other", i)))
+	}
+	return d
+}
+
 // D17, J16: what a first contact may bring without being asked.
 func TestFirstLimits(t *testing.T) {
 	host := tree.NewDir(nil).With("own", fileOf("1"))
@@ -173,6 +182,7 @@ func TestFirstLimits(t *testing.T) {
 		"as many as allowed": {host, files(engine.MaxFirstFiles, 1), engine.Options{}, false},
 		"one more":           {host, files(engine.MaxFirstFiles+1, 1), engine.Options{}, true},
 		"one is overwritten": {host, files(engine.MaxFirstFiles, 1).With("own", fileOf("2")), engine.Options{}, true},
+		"everything differs": {files(engine.MaxFirstFiles+1, 1), others(engine.MaxFirstFiles + 1), engine.Options{}, true},
 		"large":              {host, files(2, engine.MaxFirstBytes/2+1), engine.Options{}, true},
 		"take host":          {host, files(300, 1), engine.Options{Forced: true, Mirror: true}, false},
 		"take container":     {host, files(300, 1), engine.Options{Forced: true, Winner: tree.Container}, false},
