@@ -48,7 +48,6 @@ var skips = map[string]string{
 	"internal/disk/apply_test.go:TestApplyGroupAlone: \"needs root\"":                           "not root",
 	"internal/e2e/docker_test.go:needDocker: err":                                               "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/e2e/here_test.go:needTool: \"not installed: \", names":                            "no editor, or the like; a failure under TWOSYNC_REQUIRE_DOCKER",
-	"internal/e2e/session_test.go:newPlace: \"the users of these tests are Linux programs\"":    "other systems than Linux",
 	"internal/e2e/odd_test.go:TestImmutable: \"only root may make a file immutable\"":           "not root",
 	"internal/e2e/room_test.go:small: \"only root may mount\"":                                  "not root",
 	"internal/e2e/ways_test.go:long: \"-short\"":                                                "-short",

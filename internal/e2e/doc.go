@@ -22,7 +22,7 @@
 //	scenarios_test.go     what users do, on either side; ways_test.go runs them
 //	*_test.go             one file for each part of the life of a session
 //
-// Without Docker, or without a program that a test is about, tests are skipped,
+// They are for Linux. Without Docker, or without a program that a test is about, tests are skipped,
 // unless TWOSYNC_REQUIRE_DOCKER is 1.
 // With -short about a third of them runs. TWOSYNC_E2E_RACE=1 builds twosync with
 // the race detector.

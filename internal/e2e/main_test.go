@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -6,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -44,10 +45,8 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	built.dir = dir
-	if runtime.GOOS == "linux" {
-		if err := build(); err != nil {
-			return 1, err
-		}
+	if err := build(); err != nil {
+		return 1, err
 	}
 	if engineAnswers() == nil {
 		removeLeftovers()

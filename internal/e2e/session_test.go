@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -9,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -56,9 +57,6 @@ type place struct {
 // newPlace makes one. The path is short, because a socket will be below it.
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("the users of these tests are Linux programs")
-	}
 	top, err := os.MkdirTemp(built.dir, "p")
 	if err != nil {
 		t.Fatal(err)
