@@ -51,6 +51,9 @@ var skips = map[string]string{
 	"internal/e2e/odd_test.go:TestImmutable: \"only root may make a file immutable\"":           "not root",
 	"internal/e2e/room_test.go:small: \"only root may mount\"":                                  "not root",
 	"internal/e2e/ways_test.go:long: \"-short\"":                                                "-short",
+	"internal/failpoint/killed_test.go:TestKilled: \"starts some hundred processes\"":           "-short",
+	"internal/soak/rig_test.go:needDocker: err":                                                 "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
+	"internal/soak/soak_test.go:TestSoak: \"takes minutes\"":                                    "-short",
 	"internal/fsx/os_linux_test.go:mount: \"mount %s: %v\", fstype, err":                        "not root, or no right to mount",
 	"internal/fsx/os_linux_test.go:TestExchangeOfImmutable: \"chattr: %s\", out":                "a file system without that flag, or not root",
 	"internal/fsx/os_linux_test.go:refuse: \"seccomp: %v\", errno":                              "kernels without seccomp",
@@ -77,8 +80,9 @@ var layers = map[string]string{
 	"internal/engine/history_test.go": "L3", "internal/sim/": "L3",
 	"internal/disk/fault_test.go": "L4", "internal/disk/recover_test.go": "L4", "internal/base/": "L4", "internal/keep/": "L4", "internal/record/": "L4",
 	"internal/run/": "L5", "internal/fsx/": "L5", "internal/e2e/": "L5", "host/": "L5", "bench/": "L5", "agent/": "L5",
-	"internal/e2e/storms_test.go": "L6",
-	"protocol/":                   "L7", "internal/hostile/": "L7",
+	"internal/e2e/storms_test.go": "L6", "internal/soak/": "L6",
+	"internal/failpoint/": "L5",
+	"protocol/":           "L7", "internal/hostile/": "L7",
 	"internal/ignore/git_test.go": "L8", "internal/reconcile/unison_test.go": "L8", "internal/e2e/rsync_test.go": "L8",
 }
 
