@@ -323,7 +323,7 @@ func TestJ1HostKilled(t *testing.T) {
 	p.stop()
 }
 
-// J2: killed before anything of the first contact is durable. What was edited
+// J1: killed before anything of the first contact is durable. What was edited
 // since may be in conflict, and is not lost.
 func TestJ1HostKilledAtOnce(t *testing.T) {
 	long(t)

@@ -239,3 +239,58 @@ func mountIsListed(t *testing.T, p *pair, u *user, at string) {
 		t.Errorf("in the mount are %q", names)
 	}
 }
+
+// H1: the root is a mount of its own, which goes away while a session runs, or while
+// none does. What is left is an empty directory, and no witness of a deletion.
+func TestRootUnmounted(t *testing.T) {
+	t.Parallel()
+	for _, side := range []string{"host", "container"} {
+		for _, when := range []string{"running", "down"} {
+			t.Run(side+"_"+when, func(t *testing.T) {
+				t.Parallel()
+				rootUnmounted(t, side == "host", when == "running")
+			})
+		}
+	}
+}
+
+func rootUnmounted(t *testing.T, hosts, running bool) {
+	p := newPlace(t)
+	there := filepath.Join(filepath.Dir(p.dir), "there")
+	must(t, os.Mkdir(there, 0o755))
+	at, other := p.dir, there
+	if !hosts {
+		at, other = there, p.dir
+	}
+	mountSmall(t, at)
+	b := p.beginHere()
+	b.host.write("a", "a\n")
+	b.host.write("d/b", "b\n")
+	b.settled(t)
+	if !running {
+		b.stop()
+	}
+	must(t, unix.Unmount(at, unix.MNT_DETACH))
+	must(t, os.WriteFile(filepath.Join(other, "since"), []byte("since\n"), 0o644))
+	switch {
+	case running && hosts:
+		b.halts()
+	case running:
+		b.event("lost")
+		b.back()
+		b.flush()
+		b.stop()
+	default:
+		p.onceMore(fine, b.target)
+	}
+	if text, err := os.ReadFile(filepath.Join(at, "since")); running && hosts && err == nil {
+		t.Errorf("%q was put into what is left", text)
+	} else if !running || !hosts {
+		must(t, err)
+	}
+	for name, want := range map[string]string{"a": "a\n", "d/b": "b\n", "since": "since\n"} {
+		if text, err := os.ReadFile(filepath.Join(other, name)); string(text) != want {
+			t.Errorf("%s holds %q: %v", name, text, err)
+		}
+	}
+}

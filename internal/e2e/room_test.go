@@ -77,19 +77,25 @@ func TestI1rNoRoomOnTheHost(t *testing.T) {
 	b.stop()
 }
 
-// small mounts a small file system on a directory, which takes root.
+// small mounts a small file system on a directory, which takes root, until the
+// end of the test.
 func small(t *testing.T, dir string) {
+	t.Helper()
+	mountSmall(t, dir)
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func mountSmall(t *testing.T, dir string) {
 	t.Helper()
 	err := unix.Mount("twosync-e2e", dir, "tmpfs", 0, "size="+roomy)
 	if errors.Is(err, unix.EPERM) {
 		t.Skip("only root may mount")
 	}
 	must(t, err)
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // G1, G4: the agent's user may not write everywhere. The rest syncs, and what

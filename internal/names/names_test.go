@@ -35,7 +35,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// F7: names that Windows reserves.
+// F2, F7: names that Windows reserves, and bytes that are no text.
 func TestBad(t *testing.T) {
 	bad := names.Bad("windows")
 	for _, name := range []string{"CON", "nul", "Aux.txt", "com1.tar.gz", "LPT\u00b9", "con .c", "a.", "a ", "a:b", `a\b`, "what?", "a\tb", "\xff", "..."} {
