@@ -617,3 +617,20 @@ func TestFlushWaitsForTorn(t *testing.T) {
 		t.Errorf("container %s, %v", showEntry(g.real[tree.Container]), g.log)
 	}
 }
+
+// TestHeldIsTold: what comes to be held, or is held no more, while nothing else is
+// to be done, is news.
+func TestHeldIsTold(t *testing.T) {
+	g := synced(t, dirOf("a", "1"))
+	for _, x := range []struct {
+		e    *tree.Entry
+		told int
+	}{
+		{tree.NewOpaque("a pipe"), 1}, {tree.NewOpaque("a pipe"), 1}, {nil, 2},
+	} {
+		g.saw(tree.Host, "pipe", x.e)
+		if n := g.count("InSync"); n != x.told {
+			t.Errorf("%+v: told %d times, want %d", x.e, n, x.told)
+		}
+	}
+}
