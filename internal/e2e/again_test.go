@@ -3,10 +3,15 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // bases returns the files in which sessions of this place have written down what
@@ -182,5 +187,49 @@ func TestOneVolumeTwoContainers(t *testing.T) {
 	same(t, "volume before, but after", before, p.inner.tree())
 	p.host.write("main.go", "package main // undisturbed\n")
 	p.settled(t)
+	p.stop()
+}
+
+// A8: a formatter on each side, and they disagree. That does not go on for ever;
+// it is said, and nobody waits for it.
+func TestFormattersFight(t *testing.T) {
+	t.Parallel()
+	p := beginHere(t)
+	p.host.write("main.go", "as the host likes it\n")
+	p.settled(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var both sync.WaitGroup
+	defer both.Wait()
+	defer cancel()
+	saves := [2]atomic.Int64{}
+	for i, u := range []*user{p.host, p.inner} {
+		path, mine := filepath.Join(u.root(), "main.go"), []byte("as the "+u.name+" likes it\n")
+		both.Go(func() {
+			every := time.NewTicker(2 * time.Millisecond)
+			defer every.Stop()
+			for ctx.Err() == nil {
+				if text, err := os.ReadFile(path); err == nil && len(text) > 0 && !bytes.Equal(text, mine) {
+					_ = os.WriteFile(path, mine, 0o644)
+					saves[i].Add(1)
+				}
+				<-every.C
+			}
+		})
+	}
+	p.next("that it rests", func(e told) bool { return e.Event == "held" && strings.Contains(e.Text, "in turn") })
+	if list := p.flushHeld(); !strings.Contains(list, "main.go") {
+		t.Errorf("flush does not list it: %q", list)
+	}
+	p.host.write("other.go", "other\n")
+	p.flushHeld()
+	p.inner.holds("other.go", "other\n")
+	if n := saves[0].Load() + saves[1].Load(); n > 40 {
+		t.Errorf("%d saves before that was seen", n)
+	}
+	cancel()
+	both.Wait()
+	p.host.write("main.go", "as both like it\n")
+	p.flushOpen() // what the container's formatter wrote last was in nobody's hands but its own
+	p.inner.holds("main.go", "as both like it\n")
 	p.stop()
 }
