@@ -62,7 +62,10 @@ func (s *State) policy() reconcile.Policy {
 			if _, held := s.brake.held.get(path); held && on == tree.Host {
 				return heldBack, true
 			}
-			x, ok := s.sides[on].sealed.get(path)
+			x, ok := s.fights.resting.get(path)
+			if !ok {
+				x, ok = s.sides[on].sealed.get(path)
+			}
 			return x.reason, ok
 		},
 		Busy: func(on tree.Side, path string) bool {
@@ -134,7 +137,7 @@ func (s *State) give(on tree.Side, changes []tree.Change) {
 func (s *State) finish() {
 	s.passFirst()
 	s.passBarriers()
-	s.synced = s.idle() && (s.synced || s.becomeIdle())
+	s.synced = s.idle() && (s.synced && s.held.digest == s.told || s.becomeIdle())
 	s.settleBrake()
 }
 
