@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twosync/twosync/internal/reconcile"
@@ -23,8 +24,10 @@ const (
 	ebbMaxMany = 10 * time.Second
 	ebbMany    = 20
 
-	// calmTime without a deletion ends one going.
+	// calmTime without a deletion ends a going, and so does goTime: whoever makes
+	// and removes files all day long is no accident.
 	calmTime = 10 * time.Second
+	goTime   = time.Minute
 )
 
 // brake holds deletions of the container that are too many to be meant. While it
@@ -40,8 +43,10 @@ type brake struct {
 	since time.Time // the first of them
 	until time.Time // when they are believed
 
-	files  int64            // base's, before the going that is under way
-	gone   int64            // how many of them have gone
+	start  *tree.Entry      // base, before the going that is under way
+	began  time.Time        // when that was
+	gone   int64            // how many of its files have gone
+	went   []tree.Change    // with these
 	flying int64            // and how many are about to
 	last   time.Time        // when the last went
 	counts map[string]int64 // by path, what the plan at hand takes
@@ -120,10 +125,16 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 	if s.first.open {
 		return false // it has rules of its own
 	}
+	if b.flying == 0 && (s.now.Sub(b.last) > calmTime || s.now.Sub(b.began) > goTime) {
+		b.gone, b.went, b.start, b.began = 0, nil, s.base, s.now
+	}
 	var sum int64
 	made := contentsMade(p.Host)
 	for _, c := range p.Host {
-		n := deletions(c.Old, c.New, made)
+		n := s.deletions(c, made)
+		if b.on && !b.over { // each waits, of whatever age
+			n = lost(c.Old, c.New, c.Old, made)
+		}
 		empty := c.Old.IsDir() && c.Old.Files() == 0 && c.New == nil // it goes with the rest
 		if (n > 0 || empty) && !b.free.covers(c.Path) {
 			if b.counts == nil {
@@ -140,8 +151,10 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 		b.on = true
 		s.emit(Brake{On: true})
 	}
-	for path, n := range b.counts {
-		b.held.put(path, n)
+	for _, c := range p.Host {
+		if _, counts := b.counts[c.Path]; counts {
+			b.held.put(c.Path, lost(c.Old, c.New, c.Old, nil))
+		}
 	}
 	return true
 }
@@ -149,41 +162,39 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 // lets says whether the container may take so many files from the host.
 func (s *State) lets(p *reconcile.Plan, sum int64) bool {
 	b := &s.brake
-	if b.flying == 0 && s.now.Sub(b.last) > calmTime {
-		b.gone, b.files = 0, s.base.Files()
-	}
-	most := max(s.mostDeletions(), b.files*deletedShare/100)
-	switch container := s.sides[tree.Container].tree; {
-	case container.Width() == 0 && s.base.Width() >= minEmptied:
+	most := max(s.mostDeletions(), b.start.Files()*deletedShare/100)
+	if s.sides[tree.Container].tree.Width() == 0 && s.base.Width() >= minEmptied {
 		return false
-	case b.gone+b.flying+sum <= most:
-		return true
-	default:
-		// What moved over in several goes is in the container still.
-		sum = 0
-		there := make(map[tree.Digest]bool)
-		contentsOf(container, there)
-		for _, c := range p.Host {
-			if _, counts := b.counts[c.Path]; counts {
-				b.counts[c.Path] = deletions(c.Old, c.New, there)
-				sum += b.counts[c.Path]
-			}
-		}
-		if b.gone+b.flying+sum > most {
-			s.countAll(p)
-			return false
-		}
-		return true
 	}
+	return b.gone+b.flying+sum <= most || s.recount(p) <= most
 }
 
-// countAll counts what a plan would take, for people.
-func (s *State) countAll(p *reconcile.Plan) {
-	for _, c := range p.Host {
-		if _, counts := s.brake.counts[c.Path]; counts {
-			s.brake.counts[c.Path] = deletions(c.Old, c.New, nil)
+// recount counts again what has gone, goes and is to go, without what is elsewhere
+// in the container by now: a package manager unpacks under one name and renames
+// to another, and here the old name goes a moment after the new one came.
+func (s *State) recount(p *reconcile.Plan) (sum int64) {
+	b := &s.brake
+	there := make(map[tree.Digest]bool)
+	contentsOf(s.sides[tree.Container].tree, there)
+	b.gone, b.flying = 0, 0
+	b.went = slices.DeleteFunc(b.went, func(c tree.Change) bool {
+		n := s.deletions(c, there)
+		b.gone += n
+		return n == 0
+	})
+	for _, f := range s.batches {
+		for path := range f.takes {
+			f.takes[path] = s.deletions(f.changes[path], there)
+			b.flying += f.takes[path]
 		}
 	}
+	for _, c := range p.Host {
+		if _, counts := b.counts[c.Path]; counts {
+			b.counts[c.Path] = s.deletions(c, there)
+			sum += b.counts[c.Path]
+		}
+	}
+	return b.gone + b.flying + sum
 }
 
 // contentsMade returns the contents that changes put in place.
@@ -199,27 +210,45 @@ func contentsMade(changes []tree.Change) map[tree.Digest]bool {
 
 func contentsOf(e *tree.Entry, into map[tree.Digest]bool) {
 	tree.Walk("", e, func(_ string, e *tree.Entry) bool {
-		if e.IsFile() {
-			into[e.Digest] = true
+		if d, ok := contentOf(e); ok {
+			into[d] = true
 		}
 		return true
 	})
 }
 
-// deletions counts the files and links of old that new does not have, and whose
-// contents are not elsewhere.
-func deletions(old, new *tree.Entry, elsewhere map[tree.Digest]bool) (n int64) {
+// deletions counts what a change takes of what was there when the going began.
+func (s *State) deletions(c tree.Change, elsewhere map[tree.Digest]bool) int64 {
+	return lost(c.Old, c.New, tree.Get(s.brake.start, c.Path), elsewhere)
+}
+
+// lost counts the files and links of old that new does not have, at paths that
+// were there before, and whose contents are not elsewhere.
+func lost(old, new, before *tree.Entry, elsewhere map[tree.Digest]bool) (n int64) {
 	switch {
-	case old == nil:
+	case old == nil || before == nil:
 	case old.IsDir():
 		for name, child := range old.Children() {
-			n += deletions(child, new.Child(name), elsewhere)
+			n += lost(child, new.Child(name), before.Child(name), elsewhere)
 		}
-	case new != nil && !new.IsDir(), old.IsFile() && elsewhere[old.Digest]:
+	case new != nil && !new.IsDir():
 	default:
-		n = 1
+		if d, ok := contentOf(old); ok && !elsewhere[d] {
+			n = 1
+		}
 	}
 	return n
+}
+
+// contentOf names what a file or link holds.
+func contentOf(e *tree.Entry) (d tree.Digest, ok bool) {
+	switch e.Kind {
+	case tree.File:
+		return e.Digest, true
+	case tree.Link:
+		return tree.DigestOf([]byte("link " + e.Text)), true
+	}
+	return d, false
 }
 
 // depart counts what a batch for the host is about to take.
@@ -234,13 +263,14 @@ func (s *State) depart(f *flight) {
 }
 
 // arrive counts what a change of a batch took.
-func (s *State) arrive(f *flight, path string, applied bool) {
-	b := &s.brake
-	if n := f.takes[path]; n > 0 {
+func (s *State) arrive(f *flight, c tree.Change, applied bool) {
+	b, path := &s.brake, c.Path
+	if n, counts := f.takes[path]; counts {
 		delete(f.takes, path)
 		b.flying -= n
 		if applied {
 			b.gone, b.last = b.gone+n, s.now
+			b.went = append(b.went, c)
 		}
 	}
 	if applied && f.side == tree.Container && b.back.covers(path) && tree.Get(s.base, path) != nil {

@@ -95,6 +95,27 @@ func TestBrakeLets(t *testing.T) {
 			g.play()
 			g.removes(tree.Container, filesIn(large, "d")...)
 		}},
+		{"unpacked and renamed, again and again", large, func(g *rig) {
+			for i := range 40 {
+				temp, _ := tree.Put(tree.NewDir(nil), "a", fileOf(fmt.Sprint("package ", i)))
+				temp, _ = tree.Put(temp, "l", tree.NewLink(fmt.Sprint(i)))
+				g.saw(tree.Container, fmt.Sprint("d/.tmp", i), temp)
+				g.play1()
+				g.saw(tree.Container, fmt.Sprint("d/p", i), temp)
+				g.removes(tree.Container, fmt.Sprint("d/.tmp", i))
+			}
+		}},
+		{"made and removed all day", small, func(g *rig) {
+			for i := range 200 {
+				g.saw(tree.Container, fmt.Sprint("d/cache", i), fileOf(fmt.Sprint(i)))
+				g.play1()
+				g.now = g.now.Add(time.Second)
+				g.removes(tree.Container, fmt.Sprint("d/cache", i))
+				g.now = g.now.Add(time.Second)
+				g.step(engine.Tick{})
+				g.play1()
+			}
+		}},
 		{"time after time", large, func(g *rig) {
 			for i := range 5 {
 				g.removes(tree.Container, filesIn(large, "d")[i*5:i*5+5]...)
