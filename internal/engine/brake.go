@@ -34,6 +34,7 @@ const (
 // is on, every one waits until the user says what they are.
 type brake struct {
 	on   bool
+	new  bool          // nobody was told of it yet
 	over bool          // nothing is held any more, and what became of it is not durable yet
 	held places[int64] // deletions that wait, with how many files each takes
 	free set           // those that the user accepted
@@ -148,7 +149,7 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 		return false
 	}
 	if b.over = false; !b.on {
-		b.on = true
+		b.on, b.new = true, true
 		s.emit(Brake{On: true})
 	}
 	for _, c := range p.Host {
@@ -162,17 +163,53 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 // lets says whether the container may take so many files from the host.
 func (s *State) lets(p *reconcile.Plan, sum int64) bool {
 	b := &s.brake
-	most := max(s.mostDeletions(), b.start.Files()*deletedShare/100)
-	if s.sides[tree.Container].tree.Width() == 0 && s.base.Width() >= minEmptied {
-		return false
-	}
-	return b.gone+b.flying+sum <= most || s.recount(p) <= most
+	most := s.most()
+	return b.gone+b.flying+sum <= most || s.recount(p.Host) <= most
 }
 
-// recount counts again what has gone, goes and is to go, without what is elsewhere
+// most is how many files may go: as a part of what was there before, or of what
+// is there now, as the tree may just have filled. None may of a root that is
+// emptied.
+func (s *State) most() int64 {
+	if s.sides[tree.Container].tree.Width() == 0 && s.base.Width() >= minEmptied {
+		return -1
+	}
+	return max(s.mostDeletions(), max(s.brake.start.Files(), s.base.Files())*deletedShare/100)
+}
+
+// weigh takes another look at a brake that nobody was told of, once all is quiet.
+// In the middle of a checkout more is gone for a moment than in the end.
+func (s *State) weigh() {
+	b := &s.brake
+	if !b.new || !s.idle() {
+		return
+	}
+	b.new = false
+	var all []tree.Change
+	b.counts = make(map[string]int64)
+	for _, path := range b.held.all() {
+		c := tree.Change{Path: path, Old: tree.Get(s.sides[tree.Host].tree, path), New: tree.Get(s.sides[tree.Container].tree, path)}
+		all = append(all, c)
+		b.counts[path] = 0
+	}
+	n := s.recount(all)
+	b.counts = nil
+	if n > s.most() {
+		return
+	}
+	b.on = false
+	s.emit(Brake{})
+	for _, c := range all {
+		b.held.drop(c.Path)
+		s.dirty.add(c.Path)
+	}
+	s.plan()
+}
+
+// recount counts again what has gone, goes and is to go with these changes, without what is elsewhere
 // in the container by now: a package manager unpacks under one name and renames
 // to another, and here the old name goes a moment after the new one came.
-func (s *State) recount(p *reconcile.Plan) (sum int64) {
+func (s *State) recount(changes []tree.Change) (sum int64) {
 	b := &s.brake
 	there := make(map[tree.Digest]bool)
 	contentsOf(s.sides[tree.Container].tree, there)
@@ -188,7 +225,7 @@ func (s *State) recount(p *reconcile.Plan) (sum int64) {
 			b.flying += f.takes[path]
 		}
 	}
-	for _, c := range p.Host {
+	for _, c := range changes {
 		if _, counts := b.counts[c.Path]; counts {
 			b.counts[c.Path] = s.deletions(c, there)
 			sum += b.counts[c.Path]
@@ -313,7 +350,7 @@ func (s *State) settleBrake() {
 		}
 	}
 	if b.over = b.held.len()+b.free.len()+b.back.len() == 0; b.over && s.Durable() {
-		b.on, b.over = false, false
+		b.on, b.over, b.new = false, false, false
 		s.emit(Brake{})
 	}
 }
@@ -340,7 +377,7 @@ func (b *brake) without(path string, base, host, container *tree.Entry) *tree.En
 func (b *brake) again(lost tree.Side) {
 	b.held.clear()
 	b.ebb.clear()
-	b.over = false
+	b.over, b.new = false, false
 	if b.until = (time.Time{}); lost == tree.Host {
 		b.flying = 0
 	}
