@@ -28,6 +28,9 @@ const (
 	// and removes files all day long is no accident.
 	calmTime = 10 * time.Second
 	goTime   = time.Minute
+
+	// oldTime is how long a file must have been there to count.
+	oldTime = time.Second
 )
 
 // brake holds deletions of the container that are too many to be meant. While it
@@ -44,13 +47,27 @@ type brake struct {
 	since time.Time // the first of them
 	until time.Time // when they are believed
 
-	start  *tree.Entry      // base, before the going that is under way
+	old    *tree.Entry      // base, some oldTime ago
+	older  *tree.Entry      // and what will be that next
+	rolled time.Time        // when that was noted
+	files  int64            // base's, before the going that is under way
 	began  time.Time        // when that was
 	gone   int64            // how many of its files have gone
-	went   []tree.Change    // with these
+	went   []departure      // with these
 	flying int64            // and how many are about to
 	last   time.Time        // when the last went
 	counts map[string]int64 // by path, what the plan at hand takes
+}
+
+// departure is a change that took files.
+type departure struct {
+	tree.Change
+	n int64
+}
+
+// left counts what of it is not elsewhere.
+func (d departure) left(elsewhere map[tree.Digest]bool) int64 {
+	return min(d.n, lost(d.Old, d.New, d.Old, elsewhere))
 }
 
 // heldBack is why a deletion is held.
@@ -127,7 +144,13 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 		return false // it has rules of its own
 	}
 	if b.flying == 0 && (s.now.Sub(b.last) > calmTime || s.now.Sub(b.began) > goTime) {
-		b.gone, b.went, b.start, b.began = 0, nil, s.base, s.now
+		b.gone, b.went, b.files, b.began = 0, nil, s.base.Files(), s.now
+	}
+	if age := s.now.Sub(b.rolled); age >= oldTime {
+		if b.old = b.older; age >= 2*oldTime {
+			b.old = s.base
+		}
+		b.older, b.rolled = s.base, s.now
 	}
 	var sum int64
 	made := contentsMade(p.Host)
@@ -174,7 +197,7 @@ func (s *State) most() int64 {
 	if s.sides[tree.Container].tree.Width() == 0 && s.base.Width() >= minEmptied {
 		return -1
 	}
-	return max(s.mostDeletions(), max(s.brake.start.Files(), s.base.Files())*deletedShare/100)
+	return max(s.mostDeletions(), max(s.brake.files, s.base.Files())*deletedShare/100)
 }
 
 // weigh takes another look at a brake that nobody was told of, once all is quiet.
@@ -190,7 +213,7 @@ func (s *State) weigh() {
 	for _, path := range b.held.all() {
 		c := tree.Change{Path: path, Old: tree.Get(s.sides[tree.Host].tree, path), New: tree.Get(s.sides[tree.Container].tree, path)}
 		all = append(all, c)
-		b.counts[path] = 0
+		b.counts[path] = c.Old.Files()
 	}
 	n := s.recount(all)
 	b.counts = nil
@@ -214,20 +237,20 @@ func (s *State) recount(changes []tree.Change) (sum int64) {
 	there := make(map[tree.Digest]bool)
 	contentsOf(s.sides[tree.Container].tree, there)
 	b.gone, b.flying = 0, 0
-	b.went = slices.DeleteFunc(b.went, func(c tree.Change) bool {
-		n := s.deletions(c, there)
+	b.went = slices.DeleteFunc(b.went, func(d departure) bool {
+		n := d.left(there)
 		b.gone += n
 		return n == 0
 	})
 	for _, f := range s.batches {
 		for path := range f.takes {
-			f.takes[path] = s.deletions(f.changes[path], there)
+			f.takes[path] = departure{f.changes[path], f.takes[path]}.left(there)
 			b.flying += f.takes[path]
 		}
 	}
 	for _, c := range changes {
-		if _, counts := b.counts[c.Path]; counts {
-			b.counts[c.Path] = s.deletions(c, there)
+		if n, counts := b.counts[c.Path]; counts {
+			b.counts[c.Path] = departure{c, n}.left(there)
 			sum += b.counts[c.Path]
 		}
 	}
@@ -254,9 +277,9 @@ func contentsOf(e *tree.Entry, into map[tree.Digest]bool) {
 	})
 }
 
-// deletions counts what a change takes of what was there when the going began.
+// deletions counts what a change takes of what was there for a while.
 func (s *State) deletions(c tree.Change, elsewhere map[tree.Digest]bool) int64 {
-	return lost(c.Old, c.New, tree.Get(s.brake.start, c.Path), elsewhere)
+	return lost(c.Old, c.New, tree.Get(s.brake.old, c.Path), elsewhere)
 }
 
 // lost counts the files and links of old that new does not have, at paths that
@@ -307,7 +330,7 @@ func (s *State) arrive(f *flight, c tree.Change, applied bool) {
 		b.flying -= n
 		if applied {
 			b.gone, b.last = b.gone+n, s.now
-			b.went = append(b.went, c)
+			b.went = append(b.went, departure{c, n})
 		}
 	}
 	if applied && f.side == tree.Container && b.back.covers(path) && tree.Get(s.base, path) != nil {

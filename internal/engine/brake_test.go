@@ -109,7 +109,6 @@ func TestBrakeLets(t *testing.T) {
 			for i := range 200 {
 				g.saw(tree.Container, fmt.Sprint("d/cache", i), fileOf(fmt.Sprint(i)))
 				g.play1()
-				g.now = g.now.Add(time.Second)
 				g.removes(tree.Container, fmt.Sprint("d/cache", i))
 				g.now = g.now.Add(time.Second)
 				g.step(engine.Tick{})
@@ -286,6 +285,42 @@ func TestBrakeEmptied(t *testing.T) {
 		g.play()
 		if want := map[bool]string{true: "{a=1 b=2}", false: "{}"}[back]; showEntry(g.real[0]) != want || showEntry(g.real[1]) != want {
 			t.Errorf("back %v: host %s, container %s", back, showEntry(g.real[0]), showEntry(g.real[1]))
+		}
+	}
+}
+
+// TestBrakeReinstall: most of a tree is removed, and half of it comes anew at once.
+func TestBrakeReinstall(t *testing.T) {
+	all := many(400)
+	for _, step := range []int{1, 7, 50, 1000} {
+		g := synced(t, all)
+		gone := append(append(filesIn(all, "d"), "d"), append(filesIn(all, "e"), "e")...)
+		for i := 0; i < len(gone); i += step {
+			var seen []any
+			for _, path := range gone[i:min(i+step, len(gone))] {
+				seen = append(seen, path, nil)
+			}
+			g.saw(tree.Container, seen...)
+			g.now = g.now.Add(5 * time.Millisecond)
+			if !g.alarm.IsZero() && !g.alarm.After(g.now) {
+				g.step(engine.Tick{})
+			}
+			g.play1()
+		}
+		for i := range 100 {
+			temp := fmt.Sprint("d/.tmp", i)
+			g.saw(tree.Container, temp, fileOf(fmt.Sprint("again ", i)))
+			g.now = g.now.Add(5 * time.Millisecond)
+			if !g.alarm.IsZero() && !g.alarm.After(g.now) {
+				g.step(engine.Tick{})
+			}
+			g.play1()
+			g.saw(tree.Container, temp, nil, fmt.Sprintf("d/f%03d", 2*i), fileOf(fmt.Sprint("again ", i)))
+			g.play1()
+		}
+		g.play()
+		if g.s.Summary().Braked < 290 {
+			t.Errorf("%d at once: %d held, %d files on the host", step, g.s.Summary().Braked, g.real[0].Files())
 		}
 	}
 }

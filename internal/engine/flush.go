@@ -88,6 +88,9 @@ func (s *State) backlog() *backlog {
 			b.held = append(b.held, path) // somebody may just be writing to it
 		}
 	}
+	if s.brake.new {
+		b.held = append(b.held, s.brake.held.all()...) // it is weighed yet
+	}
 	return b
 }
 
