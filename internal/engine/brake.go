@@ -65,9 +65,10 @@ type departure struct {
 	n int64
 }
 
-// left counts what of it is not elsewhere.
-func (d departure) left(elsewhere map[tree.Digest]bool) int64 {
-	return min(d.n, lost(d.Old, d.New, d.Old, elsewhere))
+// left counts what of it is not in the container by now, neither there nor
+// elsewhere.
+func (d departure) left(container *tree.Entry, elsewhere map[tree.Digest]bool) int64 {
+	return min(d.n, lost(d.Old, tree.Get(container, d.Path), d.Old, elsewhere))
 }
 
 // heldBack is why a deletion is held.
@@ -234,23 +235,23 @@ func (s *State) weigh() {
 // to another, and here the old name goes a moment after the new one came.
 func (s *State) recount(changes []tree.Change) (sum int64) {
 	b := &s.brake
-	there := make(map[tree.Digest]bool)
-	contentsOf(s.sides[tree.Container].tree, there)
+	container, there := s.sides[tree.Container].tree, make(map[tree.Digest]bool)
+	contentsOf(container, there)
 	b.gone, b.flying = 0, 0
 	b.went = slices.DeleteFunc(b.went, func(d departure) bool {
-		n := d.left(there)
+		n := d.left(container, there)
 		b.gone += n
 		return n == 0
 	})
 	for _, f := range s.batches {
 		for path := range f.takes {
-			f.takes[path] = departure{f.changes[path], f.takes[path]}.left(there)
+			f.takes[path] = departure{f.changes[path], f.takes[path]}.left(container, there)
 			b.flying += f.takes[path]
 		}
 	}
 	for _, c := range changes {
 		if n, counts := b.counts[c.Path]; counts {
-			b.counts[c.Path] = departure{c, n}.left(there)
+			b.counts[c.Path] = departure{c, n}.left(container, there)
 			sum += b.counts[c.Path]
 		}
 	}

@@ -125,6 +125,15 @@ func TestBrakeLets(t *testing.T) {
 				g.removes(tree.Container, fmt.Sprintf("n1/%s/f%03d", []string{"d", "e"}[i%2], i))
 			}
 		}},
+		{"gone for a moment, and back as others", large, func(g *rig) {
+			g.removes(tree.Container, filesIn(large, "d")[:25]...)
+			g.play()
+			for _, p := range filesIn(large, "d")[:25] {
+				g.saw(tree.Container, p, fileOf("new "+p))
+			}
+			g.play()
+			g.removes(tree.Container, filesIn(large, "e")[:25]...)
+		}},
 		{"time after time", large, func(g *rig) {
 			for i := range 5 {
 				g.removes(tree.Container, filesIn(large, "d")[i*5:i*5+5]...)
