@@ -91,7 +91,7 @@ func (sc scenario) play(t *testing.T, k kill) (*place, end) {
 	return p, end{tree, p.kept()}
 }
 
-// TestKilled: wherever a process was killed, the next session ends as one does in
+// J1, J3: wherever a process was killed, the next session ends as one does in
 // which nobody was.
 func TestKilled(t *testing.T) {
 	if testing.Short() {

@@ -20,7 +20,7 @@ var (
 	seed    = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of what the users and the nemesis do")
 )
 
-// TestSoak: whatever happens to the session, the agent and the container, no write
+// J1, J4, J5, J12: whatever happens to the session, the agent and the container, no write
 // that nobody replaced is lost, and both sides are the same when it is over.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
