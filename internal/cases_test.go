@@ -54,6 +54,8 @@ var skips = map[string]string{
 	"internal/failpoint/killed_test.go:TestKilled: \"starts some hundred processes\"":               "-short",
 	"internal/soak/rig_test.go:needDocker: err":                                                     "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/soak/soak_test.go:TestSoak: \"takes minutes\"":                                        "-short",
+	"internal/failpoint/injected_test.go:TestInjected: \"starts some dozens of processes\"":         "-short",
+	"internal/failpoint/injected_test.go:TestInjected: err":                                         "no strace, or nobody may be traced",
 	"internal/soak/powercut_test.go:TestPowerCut: \"takes a minute\"":                               "-short",
 	"internal/soak/powercut_test.go:mountNew: \"no %s can be mounted here: %v %s\", kind, err, out": "not root, or a kernel without that file system",
 	"internal/hostile/print_test.go:terminal: \"no terminal: %v\", err":                             "no pseudo-terminal to be had",
