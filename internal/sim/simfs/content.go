@@ -12,7 +12,7 @@ type descriptor struct {
 	at          ref
 	read, write bool
 	off         int64
-	appends     bool
+	made        bool // by this opening
 	closed      bool
 }
 
@@ -24,7 +24,6 @@ const (
 	forWrite
 	orCreate
 	mustCreate // with orCreate
-	andTruncate
 	isPlace // O_PATH: nothing is asked of the inode
 	follow
 )
@@ -40,7 +39,9 @@ func (f *FS) open(c *cred, at ref, name string, how flags, mode uint32) (descrip
 		return descriptor{}, syscall.ENOENT
 	case d == nil:
 		d, e = c.create(at.node(), name, fsx.Regular, mode, "")
-		return descr(ref{at.mnt, d}, how, e)
+		fd, e := descr(ref{at.mnt, d}, how, e)
+		fd.made = true
+		return fd, e
 	case how&mustCreate != 0:
 		return descriptor{}, syscall.EEXIST
 	}
@@ -59,9 +60,6 @@ func (f *FS) open(c *cred, at ref, name string, how flags, mode uint32) (descrip
 		return descriptor{}, e
 	}
 	fd, _ := descr(to, how, 0)
-	if how&andTruncate != 0 {
-		fd.truncate(0)
-	}
 	return fd, 0
 }
 
@@ -129,9 +127,6 @@ func (fd *descriptor) pwrite(p []byte, off int64) (int, errno) {
 		return 0, syscall.EBADF
 	case len(p) == 0:
 		return 0, 0
-	}
-	if fd.appends {
-		off = int64(len(n.data))
 	}
 	room := n.dev.room(int64(len(n.data)), off+int64(len(p))) - off
 	if room <= 0 {

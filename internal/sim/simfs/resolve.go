@@ -75,6 +75,9 @@ func (f *FS) parent(c *cred, at ref, path string) (ref, string, errno) {
 		return ref{}, "", syscall.EBUSY
 	}
 	up, e := f.step(c, at, dir, true, 0)
+	if e == 0 && !up.node().isDir() {
+		e = syscall.ENOTDIR
+	}
 	return up, name, e
 }
 

@@ -16,7 +16,7 @@ type Handle struct {
 // Open opens a file for writing, and makes it if it is missing; truncate
 // empties it first.
 func (u *User) Open(path string, truncate bool) (*Handle, error) {
-	how := forRead | forWrite | orCreate | follow
+	how := forWrite | orCreate | follow
 	return u.open(path, how, truncate)
 }
 
@@ -29,8 +29,13 @@ func (u *User) open(path string, how flags, truncate bool) (*Handle, error) {
 	if e != 0 {
 		return nil, fail("open", path, e)
 	}
+	if fd.at.node().kind == fsx.Other {
+		fd.write = false // it was never open
+		fd.close()
+		return nil, fail("open", path, syscall.ENXIO) // nobody reads the FIFO
+	}
 	h := &Handle{u: u, fd: fd, path: fd.at.path()}
-	if truncate {
+	if truncate && !fd.made {
 		h.Truncate(0)
 	}
 	return h, nil
@@ -118,7 +123,7 @@ func (u *User) Append(path, content string) error {
 
 // WriteAt writes into a file that is there.
 func (u *User) WriteAt(path, content string, off int64) error {
-	h, err := u.open(path, forRead|forWrite|follow, false)
+	h, err := u.open(path, forWrite|follow, false)
 	if err != nil {
 		return err
 	}
@@ -161,7 +166,7 @@ func (u *User) Read(path string) (string, error) {
 	case e != 0:
 		return "", fail("read", path, e)
 	case at.node().kind != fsx.Regular:
-		return "", &opError{"read", path, fsx.ErrNotRegular, nil}
+		return "", fail("read", path, syscall.ENXIO)
 	}
 	return string(at.node().data), nil
 }

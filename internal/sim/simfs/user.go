@@ -76,6 +76,9 @@ func (u *User) Mkfifo(path string) error {
 // Link gives the file at path another name.
 func (u *User) Link(path, fresh string) error {
 	c, up, name, e := u.at(path)
+	if e == 0 {
+		_, e = u.f.next(c, up, name)
+	}
 	if e != 0 {
 		return fail("link", path, e)
 	}
@@ -184,19 +187,23 @@ func (u *User) rename(from, to string, how fsx.How) error {
 // behind what can't be removed, and returns the first error.
 func (u *User) RemoveAll(path string) error {
 	c, up, name, e := u.at(path)
-	if e != 0 {
-		return fail("remove", path, e)
+	r := ref{}
+	if e == 0 {
+		r.mnt = up.mnt
+		r.d, e = c.lookup(up.node(), name)
 	}
-	r := u.named(up, name)
-	if r.d == nil {
+	switch {
+	case e == syscall.ENOENT, e == 0 && r.d == nil:
 		return nil
+	case e != 0:
+		return fail("remove", path, e)
 	}
 	var first error
 	if to := r.cross(); to.node().isDir() {
 		if e := mayHold(c, to.node()); e != 0 {
 			first = fail("remove", path, e)
 		}
-		for _, d := range append([]*dentry(nil), to.node().names.list...) {
+		for _, d := range inOrder(to.node()) {
 			if err := u.RemoveAll(path + "/" + d.name); err != nil && first == nil {
 				first = err
 			}
