@@ -141,11 +141,22 @@ func (f *Fault) strikes(c *Call) bool {
 // run makes one call: hook, faults, effect, hook. do has the effect, and may be
 // run twice: an interrupted call is made again, as package fsx does it, and
 // then meets what it has done before.
-func (p *Proc) run(c *Call, do func() error) error {
-	c.Proc = p
+func (p *Proc) run(call Call, do func(c *Call) error) error {
 	if p.dead {
-		return wrap(c.Op, c.Name, ErrKilled)
+		return wrap(call.Op, call.Name, ErrKilled)
 	}
+	c := p.spare // a call is no allocation
+	if p.spare = nil; c == nil {
+		c = new(Call)
+	}
+	*c = call
+	c.Proc = p
+	err := p.make(c, do)
+	p.spare = c
+	return err
+}
+
+func (p *Proc) make(c *Call, do func(c *Call) error) error {
 	if c.Changes {
 		p.changes++
 		c.N = p.changes
@@ -173,9 +184,9 @@ func (p *Proc) run(c *Call, do func() error) error {
 		}
 	}
 	p.fs.acting = c
-	err := do()
+	err := do(c)
 	if after == syscall.EINTR {
-		err, after = do(), nil
+		err, after = do(c), nil
 	}
 	p.fs.acting = nil
 	if after != nil {
@@ -195,16 +206,16 @@ func (p *Proc) run(c *Call, do func() error) error {
 }
 
 // before is a fault without the effect.
-func (p *Proc) before(c *Call, f *Fault, do func() error) error {
+func (p *Proc) before(c *Call, f *Fault, do func(c *Call) error) error {
 	switch {
 	case p.dead:
 		return wrap(c.Op, c.Name, ErrKilled)
 	case f.Err == syscall.EINTR:
-		return do()
+		return do(c)
 	case c.Op == OpWrite && f.Short > 0 && f.Short < c.Size:
 		p.fs.acting = c
 		c.Size = f.Short
-		err := do()
+		err := do(c)
 		p.fs.acting = nil
 		if err != nil {
 			return err

@@ -10,37 +10,37 @@ import (
 // This file is the part of fsx.Dir that changes something.
 
 // change makes a call on a name that changes something.
-func (d *dir) change(c *Call, do func(cr *cred) errno) error {
+func (d *dir) change(c Call, do func(c *Call, cr *cred) errno) error {
 	if err := d.ready(c.Op, c.Name); err != nil {
 		return err
 	}
 	c.Changes, c.at = true, d.at
-	return d.p.run(c, func() error {
+	return d.p.run(c, func(c *Call) error {
 		cr := d.p.cred()
-		return fail(c.Op, c.Name, do(&cr))
+		return fail(c.Op, c.Name, do(c, &cr))
 	})
 }
 
 func (d *dir) Create(site fsx.Site, name string, perm fs.FileMode) (fsx.File, error) {
-	return d.openFile(&Call{Op: OpCreate, Site: site, Name: name, Changes: true}, forRead|forWrite|orCreate|mustCreate, perm)
+	return d.openFile(Call{Op: OpCreate, Site: site, Name: name, Changes: true}, forRead|forWrite|orCreate|mustCreate, perm)
 }
 
 func (d *dir) Update(site fsx.Site, name string, perm fs.FileMode) (fsx.File, error) {
-	return d.openFile(&Call{Op: OpUpdate, Site: site, Name: name, Changes: true}, forRead|forWrite|orCreate, perm)
+	return d.openFile(Call{Op: OpUpdate, Site: site, Name: name, Changes: true}, forRead|forWrite|orCreate, perm)
 }
 
 func (d *dir) Read(name string) (fsx.File, error) {
-	return d.openFile(&Call{Op: OpRead, Name: name}, forRead, 0)
+	return d.openFile(Call{Op: OpRead, Name: name}, forRead, 0)
 }
 
 // openFile opens what is a regular file.
-func (d *dir) openFile(c *Call, how flags, perm fs.FileMode) (fsx.File, error) {
+func (d *dir) openFile(c Call, how flags, perm fs.FileMode) (fsx.File, error) {
 	if err := d.ready(c.Op, c.Name); err != nil {
 		return nil, err
 	}
 	c.at = d.at
 	var f *file
-	err := d.p.run(c, func() (err error) {
+	err := d.p.run(c, func(c *Call) (err error) {
 		if f != nil {
 			f.shut() // of the call that was interrupted
 		}
@@ -80,7 +80,7 @@ func (d *dir) regular(c *Call, how flags, perm fs.FileMode) (*file, error) {
 }
 
 func (d *dir) Mkdir(site fsx.Site, name string, perm fs.FileMode) error {
-	return d.change(&Call{Op: OpMkdir, Site: site, Name: name}, func(cr *cred) errno {
+	return d.change(Call{Op: OpMkdir, Site: site, Name: name}, func(_ *Call, cr *cred) errno {
 		_, e := cr.make(d.at, name, fsx.Directory, uint32(perm.Perm()), "")
 		return e
 	})
@@ -90,7 +90,7 @@ func (d *dir) Mkdir(site fsx.Site, name string, perm fs.FileMode) error {
 const maxTarget = 4095
 
 func (d *dir) Symlink(site fsx.Site, target, name string) error {
-	return d.change(&Call{Op: OpSymlink, Site: site, Name: name}, func(cr *cred) errno {
+	return d.change(Call{Op: OpSymlink, Site: site, Name: name}, func(_ *Call, cr *cred) errno {
 		return symlink(cr, d.at, target, name)
 	})
 }
@@ -111,8 +111,8 @@ func (d *dir) Rename(site fsx.Site, name string, to fsx.Dir, toName string, how 
 	if err := t.ready("rename", toName); err != nil {
 		return err
 	}
-	c := &Call{Op: OpRename, Site: site, Name: name, ToName: toName, How: how, to: t.at}
-	return d.change(c, func(cr *cred) errno {
+	c := Call{Op: OpRename, Site: site, Name: name, ToName: toName, How: how, to: t.at}
+	return d.change(c, func(c *Call, cr *cred) errno {
 		e := cr.rename(d.at, name, t.at, toName, how)
 		if e != syscall.EINVAL || how == fsx.Replace {
 			return e
@@ -173,13 +173,13 @@ func (d *dir) within(c *Call) errno {
 }
 
 func (d *dir) Unlink(site fsx.Site, name string) error {
-	return d.change(&Call{Op: OpUnlink, Site: site, Name: name}, func(cr *cred) errno {
+	return d.change(Call{Op: OpUnlink, Site: site, Name: name}, func(_ *Call, cr *cred) errno {
 		return cr.remove(d.at, name, false)
 	})
 }
 
 func (d *dir) Rmdir(site fsx.Site, name string) error {
-	return d.change(&Call{Op: OpRmdir, Site: site, Name: name}, func(cr *cred) errno {
+	return d.change(Call{Op: OpRmdir, Site: site, Name: name}, func(_ *Call, cr *cred) errno {
 		return cr.remove(d.at, name, true)
 	})
 }
@@ -188,8 +188,8 @@ func (d *dir) Chmod(site fsx.Site, name string, perm fs.FileMode) error {
 	if err := d.ready("chmod", name); err != nil {
 		return err
 	}
-	c := &Call{Op: OpChmod, Site: site, Name: name, Changes: true, at: d.at}
-	return d.p.run(c, func() error {
+	c := Call{Op: OpChmod, Site: site, Name: name, Changes: true, at: d.at}
+	return d.p.run(c, func(*Call) error {
 		cr := d.p.cred()
 		if d.p.crowded() {
 			return fail("chmod", name, syscall.EMFILE)
@@ -209,7 +209,7 @@ func (d *dir) Chmod(site fsx.Site, name string, perm fs.FileMode) error {
 }
 
 func (d *dir) Chown(site fsx.Site, name string, uid, gid uint32) error {
-	return d.change(&Call{Op: OpChown, Site: site, Name: name}, func(cr *cred) errno {
+	return d.change(Call{Op: OpChown, Site: site, Name: name}, func(_ *Call, cr *cred) errno {
 		at, e := d.p.fs.next(cr, d.at, name)
 		if e != 0 {
 			return e
@@ -222,8 +222,8 @@ func (d *dir) Sync(site fsx.Site) error {
 	if err := d.held("sync", ""); err != nil {
 		return err
 	}
-	c := &Call{Op: OpSync, Site: site, Changes: true, at: d.at}
-	return d.p.run(c, func() error {
+	c := Call{Op: OpSync, Site: site, Changes: true, at: d.at}
+	return d.p.run(c, func(*Call) error {
 		n := d.at.node()
 		n.dev.syncDir(n)
 		return nil
@@ -236,8 +236,8 @@ func (d *dir) Lock(site fsx.Site, name string) (unlock func() error, err error) 
 		return nil, err
 	}
 	var f *file
-	c := &Call{Op: OpLock, Site: site, Name: name, Changes: true, at: d.at}
-	err = d.p.run(c, func() (err error) {
+	c := Call{Op: OpLock, Site: site, Name: name, Changes: true, at: d.at}
+	err = d.p.run(c, func(c *Call) (err error) {
 		if f != nil {
 			f.shut()
 		}

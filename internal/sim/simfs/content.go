@@ -24,7 +24,7 @@ const (
 	forWrite
 	orCreate
 	mustCreate // with orCreate
-	isPlace // O_PATH: nothing is asked of the inode
+	isPlace    // O_PATH: nothing is asked of the inode
 	follow
 )
 
@@ -213,10 +213,10 @@ func (fd *descriptor) seek(offset int64, whence int) (int64, errno) {
 	case io.SeekEnd:
 		offset += int64(len(fd.at.node().data))
 	default:
-		return 0, syscall.EINVAL
+		return -1, syscall.EINVAL
 	}
 	if offset < 0 {
-		return 0, syscall.EINVAL
+		return -1, syscall.EINVAL
 	}
 	fd.off = offset
 	return offset, 0

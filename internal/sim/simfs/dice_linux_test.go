@@ -305,7 +305,7 @@ func (d *dice) file(slot int) call {
 		case 3:
 			return class(f.Truncate("s", off))
 		case 4:
-			n, err := f.Seek(off, int(off)&3)
+			n, err := f.Seek(off, int(off+1)%3)
 			return fmt.Sprint(n, class(err))
 		case 5:
 			b := make([]byte, 5)

@@ -56,7 +56,7 @@ func (p *Proc) OpenRoot(path string) (fsx.Dir, error) {
 	}
 	var d *dir
 	c := Call{Op: OpOpen, Name: path}
-	err := p.run(&c, func() error {
+	err := p.run(c, func(*Call) error {
 		cr := p.cred()
 		if p.crowded() {
 			return fail("open", path, syscall.EMFILE)
@@ -102,7 +102,7 @@ func (d *dir) Open(name string) (fsx.Dir, error) {
 	}
 	var sub *dir
 	c := Call{Op: OpOpen, Name: name, at: d.at}
-	err := d.p.run(&c, func() error {
+	err := d.p.run(c, func(*Call) error {
 		cr := d.p.cred()
 		if d.p.crowded() {
 			return fail("open", name, syscall.EMFILE)
@@ -128,7 +128,7 @@ func (d *dir) List() (items []fsx.Item, err error) {
 		return nil, err
 	}
 	c := Call{Op: OpList, at: d.at}
-	err = d.p.run(&c, func() (err error) {
+	err = d.p.run(c, func(*Call) (err error) {
 		items, err = d.list()
 		return err
 	})
@@ -177,7 +177,7 @@ func (d *dir) Stat(name string) (st fsx.Stat, err error) {
 		return fsx.Stat{}, err
 	}
 	c := Call{Op: OpStat, Name: name, at: d.at}
-	err = d.p.run(&c, func() error {
+	err = d.p.run(c, func(*Call) error {
 		cr := d.p.cred()
 		at, e := d.p.fs.next(&cr, d.at, name)
 		if e != 0 {
@@ -194,7 +194,7 @@ func (d *dir) Self() (st fsx.Stat, err error) {
 		return fsx.Stat{}, err
 	}
 	c := Call{Op: OpStat, at: d.at}
-	err = d.p.run(&c, func() error {
+	err = d.p.run(c, func(*Call) error {
 		st = d.at.node().stat()
 		st.Mount = d.at.d == d.at.mnt.root
 		return nil
@@ -207,7 +207,7 @@ func (d *dir) Readlink(name string) (target string, err error) {
 		return "", err
 	}
 	c := Call{Op: OpReadlink, Name: name, at: d.at}
-	err = d.p.run(&c, func() error {
+	err = d.p.run(c, func(*Call) error {
 		cr := d.p.cred()
 		at, e := d.p.fs.next(&cr, d.at, name)
 		if e == 0 && at.node().kind != fsx.Symlink {
@@ -234,7 +234,7 @@ func (d *dir) Close() error {
 		return nil
 	}
 	c := Call{Op: OpClose, at: d.at}
-	err := d.p.run(&c, func() error { return nil })
+	err := d.p.run(c, func(*Call) error { return nil })
 	d.shut() // it is closed whatever is said of it
 	return err
 }
@@ -246,7 +246,7 @@ func (p *Proc) SyncFS(site fsx.Site, on fsx.Dir) error {
 		return err
 	}
 	c := Call{Op: OpSyncFS, Site: site, Changes: true, at: d.at}
-	return p.run(&c, func() error {
+	return p.run(c, func(*Call) error {
 		dev := d.at.node().dev
 		switch dev.opt.Magic {
 		case "fuse", "9p", "nfs", "cifs", "smb2", "smb", "ceph", "afs", "vboxsf", "ecryptfs":

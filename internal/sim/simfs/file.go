@@ -42,7 +42,7 @@ func (f *file) Read(p []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = f.p.run(&c, func() error {
+	err = f.p.run(c, func(*Call) error {
 		var e errno
 		n, e = f.fd.pread(p, f.fd.off)
 		f.fd.off += int64(n)
@@ -65,7 +65,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 			return done, err
 		}
 		n := 0
-		err = f.p.run(&c, func() error {
+		err = f.p.run(c, func(*Call) error {
 			var e errno
 			n, e = f.fd.pread(p[done:], off+int64(done))
 			return fail("read", "", e)
@@ -90,7 +90,7 @@ func (f *file) Write(p []byte) (int, error) {
 		}
 		c.Changes, c.Size = true, len(p)-done
 		before := done
-		err = f.p.run(&c, func() error {
+		err = f.p.run(c, func(c *Call) error {
 			done = before // it was interrupted, and nothing was written
 			n, e := f.fd.pwrite(p[done:done+c.Size], f.fd.off)
 			f.fd.off += int64(n)
@@ -109,7 +109,7 @@ func (f *file) Stat() (st fsx.Stat, err error) {
 	if err != nil {
 		return st, err
 	}
-	err = f.p.run(&c, func() error {
+	err = f.p.run(c, func(*Call) error {
 		st = f.fd.at.node().stat()
 		return nil
 	})
@@ -121,7 +121,7 @@ func (f *file) Seek(offset int64, whence int) (pos int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = f.p.run(&c, func() error {
+	err = f.p.run(c, func(*Call) error {
 		var e errno
 		pos, e = f.fd.seek(offset, whence)
 		return fail("seek", "", e)
@@ -136,7 +136,7 @@ func (f *file) change(op string, site fsx.Site, do func() errno) error {
 		return err
 	}
 	c.Site, c.Changes = site, true
-	return f.p.run(&c, func() error { return fail(op, "", do()) })
+	return f.p.run(c, func(*Call) error { return fail(op, "", do()) })
 }
 
 func (f *file) Truncate(site fsx.Site, size int64) error {
@@ -170,7 +170,7 @@ func (f *file) Close() error {
 		return nil
 	}
 	c := Call{Op: OpClose, Site: f.site, at: f.fd.at}
-	err := f.p.run(&c, func() error { return nil })
+	err := f.p.run(c, func(*Call) error { return nil })
 	f.shut()
 	return err
 }
@@ -181,7 +181,7 @@ func (f *file) unlock() error {
 		return nil
 	}
 	c := Call{Op: OpUnlock, Site: f.site, at: f.fd.at, Changes: true}
-	err := f.p.run(&c, func() error { return nil })
+	err := f.p.run(c, func(*Call) error { return nil })
 	f.shut()
 	return err
 }

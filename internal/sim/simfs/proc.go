@@ -45,6 +45,7 @@ type Proc struct {
 	free    []int
 	open    int
 	sources []*queue
+	spare   *Call // for the next call
 	watches int
 }
 

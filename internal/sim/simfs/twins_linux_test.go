@@ -188,4 +188,3 @@ func (realUser) Read(path string) (string, error) {
 	n, err := unix.Read(fd, b)
 	return string(b[:max(n, 0)]), err
 }
-
