@@ -186,6 +186,7 @@ func (f *FS) unhide() {
 	f.mounts = nil
 	for _, m := range mounts {
 		m.on.node.mounts = nil
+		m.root.put()
 	}
 	for _, m := range mounts {
 		n := m.on.node

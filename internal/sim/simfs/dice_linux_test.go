@@ -201,7 +201,7 @@ func (d *dice) looking() call {
 	case 2:
 		return in("self", func(w *twin, dir fsx.Dir) string {
 			st, err := dir.Self()
-			return seen{"", st, ""}.String() + class(err)
+			return fmt.Sprint(seen{"", st, ""}, st.Mount, class(err))
 		})
 	case 3:
 		return in("readlink", func(w *twin, dir fsx.Dir) string { s, err := dir.Readlink(name); return s + class(err) })

@@ -121,6 +121,9 @@ func differ(t *testing.T, path string, seed uint64) {
 	m := simfs.New(func() int64 { now += 1000; return now }, simfs.Options{})
 	must(t, m.User().MkdirAll(root))
 	real, sim := realTwin(t, root), simTwin(t, m, root)
+	if seed%5 == 4 {
+		mounts(t, m, root, seed)
+	}
 	d := &dice{r: rand.New(rand.NewPCG(seed, 1)), root: root, alone: seed%2 == 0}
 	var story []string
 	fine := stampsAreFine(t, path)
@@ -155,6 +158,38 @@ func differ(t *testing.T, path string, seed uint64) {
 	}
 	real.close()
 	sim.close()
+}
+
+// mounts makes three kinds of them: a file system of its own, a directory and a file
+// that are shown twice.
+func mounts(t *testing.T, m *simfs.FS, root string, seed uint64) {
+	a, b := root+"/a", root+"/b"
+	mount := func(source, target, kind string, flags uintptr, data string) {
+		if err := unix.Mount(source, target, kind, flags, data); err != nil {
+			t.Skip("mount:", err)
+		}
+		t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
+	}
+	if seed%3 == 0 {
+		must(t, os.WriteFile(a, []byte("shown twice"), 0o644))
+		must(t, os.WriteFile(b, nil, 0o644))
+		mount(a, b, "", unix.MS_BIND, "")
+		must(t, m.User().Write(a, "shown twice"))
+		must(t, m.User().Write(b, ""))
+		must(t, m.Bind(a, b))
+		return
+	}
+	for _, p := range []string{a, b} {
+		must(t, os.Mkdir(p, 0o755))
+		must(t, m.User().Mkdir(p))
+	}
+	if seed%3 == 1 {
+		mount("tmpfs", a, "tmpfs", 0, "mode=755")
+		must(t, m.Mount(a, simfs.Options{}))
+		return
+	}
+	mount(a, b, "", unix.MS_BIND, "")
+	must(t, m.Bind(a, b))
 }
 
 func show(list []seen) string {

@@ -83,6 +83,7 @@ func (f *FS) Bind(from, path string) error {
 }
 
 func (f *FS) attach(m *mount) {
+	m.root.hold() // it stays as long as it is shown, removed or not
 	m.on.node.mounts = append(m.on.node.mounts, m)
 	f.mounts = append(f.mounts, m)
 }
@@ -103,6 +104,7 @@ func (f *FS) Unmount(path string) error {
 	if m.root == m.root.node.dev.root {
 		f.unmounted(m.root.node)
 	}
+	m.root.put()
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (p *realPen) Close()                    { unix.Close(p.fd) }
 func realWalk(root string) (list []seen) {
 	filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
-			return err
+			return nil // a removed directory that is still mounted can't be listed
 		}
 		var st unix.Stat_t
 		if err := unix.Lstat(path, &st); err != nil {
