@@ -151,6 +151,7 @@ func (d *device) room(size, want int64) int64 {
 func (n *inode) put(p []byte, off int64) {
 	end := off + int64(len(p))
 	n.dev.stain(n)
+	n.safe.written = true
 	before := n.dev.fs.led.before(n.dev.fs, n)
 	size := int64(len(n.data))
 	if end > size {
@@ -191,6 +192,7 @@ func (n *inode) resize(size int64) {
 	if size == int64(len(n.data)) {
 		return
 	}
+	n.safe.written = true
 	n.safe.cut = n.safe.cut || size < int64(len(n.data))
 	before := n.dev.fs.led.before(n.dev.fs, n)
 	n.dev.bytes += size - int64(len(n.data))

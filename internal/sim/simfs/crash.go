@@ -105,7 +105,7 @@ func (x *edit) set(n *inode) {
 func (d *device) loseContents(cut Cut, r *rand.Rand) {
 	for _, n := range d.dirty {
 		switch {
-		case n.kind != fsx.Regular:
+		case n.kind != fsx.Regular, !n.safe.written && cut != KeepNothing:
 		case cut == KeepNothing:
 			n.revert()
 		case cut == KeepNames && (n.safe.cut || !n.safe.ever):

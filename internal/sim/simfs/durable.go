@@ -5,6 +5,7 @@ package simfs
 type safe struct {
 	ever     bool // it was synced once
 	dirty    bool // something has changed since; it is in its device's list
+	written  bool // its content has
 	cut      bool // it was truncated since
 	data     []byte
 	mode     uint32

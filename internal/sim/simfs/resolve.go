@@ -75,8 +75,12 @@ func (f *FS) parent(c *cred, at ref, path string) (ref, string, errno) {
 		return ref{}, "", syscall.EBUSY
 	}
 	up, e := f.step(c, at, dir, true, 0)
-	if e == 0 && !up.node().isDir() {
+	switch {
+	case e != 0:
+	case !up.node().isDir():
 		e = syscall.ENOTDIR
+	case !c.allows(up.node(), mayExec):
+		e = syscall.EACCES
 	}
 	return up, name, e
 }
