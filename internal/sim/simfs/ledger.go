@@ -16,7 +16,8 @@ import (
 //
 // A content is precious from the moment a user makes it visible at a path below
 // a side's root, until a user replaces or deletes it at that path, on either
-// side: who does that has seen it there. It may be precious by several paths.
+// side: who does that has seen it there. A user who takes away the last file
+// that holds it gives it up by every path. It may be precious by several paths.
 // The empty file and the shortest contents are not: too many files hold them.
 type Ledger struct {
 	// OnLost is called for each loss as it happens; it may panic. May be nil.
@@ -164,10 +165,12 @@ func (l *Ledger) judge(c *content, by *Call) {
 		delete(l.contents, c.digest)
 		return
 	}
-	if by == nil {
-		return // a user's: who says in the same step what is given up
-	}
-	if l.flush(); c.holders == 0 {
+	switch l.flush(); {
+	case c.holders > 0:
+	case by == nil: // a user took the last one away, wherever it was
+		c.wanted = nil
+		delete(l.contents, c.digest)
+	default:
 		l.lose(c, by.String())
 	}
 }
