@@ -127,7 +127,7 @@ func (l *Ledger) Clone() (*Ledger, []*FS) {
 	for digest, c := range l.contents {
 		twin := *c
 		twin.holders = 0
-		twin.wanted, twin.story = slices.Clone(c.wanted), slices.Clone(c.story)
+		twin.wanted, twin.dropped, twin.story = slices.Clone(c.wanted), slices.Clone(c.dropped), slices.Clone(c.story)
 		fresh.contents[digest] = &twin
 	}
 	for _, f := range l.all {

@@ -53,6 +53,7 @@ type content struct {
 	sample  string
 	holders int // linked inodes
 	wanted  []claim
+	dropped []claim // by whom it was given up since Forget
 	durable bool // a user's file that held it was durable, with its name
 	story   []event
 }
@@ -251,25 +252,82 @@ func (l *Ledger) want(f *FS, n *inode, path string) {
 		c.sample = string(n.data[:min(len(n.data), 40)])
 	}
 	w := claim{f.side, rel}
+	if c.takenBack(w) {
+		c.note("given up before it came to", nil, f.side+":"+rel)
+		return
+	}
 	if !slices.Contains(c.wanted, w) {
 		c.wanted = append(c.wanted, w)
 	}
 	c.note("written at", nil, f.side+":"+rel)
 }
 
-// giveUp ends that what a file holds is precious by a path, on both sides.
-func (l *Ledger) giveUp(f *FS, n *inode, path string) {
+// leaving is what a user is about to give up: contents, each by a path.
+type leaving []left
+
+type left struct {
+	c          *content
+	side, path string
+	precious   bool
+}
+
+func (all leaving) precious(c *content) bool {
+	return slices.ContainsFunc(all, func(x left) bool { return x.c == c && x.precious })
+}
+
+// giveUp ends that the contents are precious by these paths, on both sides.
+func (all leaving) giveUp() {
+	for _, x := range all {
+		x.c.unwant(x.side, x.path)
+	}
+}
+
+// leaves adds what a file holds, by a path.
+func (l *Ledger) leaves(all leaving, f *FS, n *inode, path string) leaving {
 	if l == nil || n.kind != fsx.Regular || !n.tally.linked {
-		return
+		return all
 	}
 	if rel, ok := strings.CutPrefix(path, f.base); ok {
 		if c := l.look(n); c != nil {
-			c.unwant(f.side, rel)
+			all = append(all, left{c, f.side, rel, len(c.wanted) > 0})
 		}
+	}
+	return all
+}
+
+// leavesAll is leaves for all the names that a file has: who writes to it by one
+// of them has changed what the others show.
+func (l *Ledger) leavesAll(all leaving, f *FS, n *inode) leaving {
+	if n.nlink > 1 {
+		n.dev.root.each(func(d *dentry) {
+			if d.node == n {
+				all = l.leaves(all, f, n, ref{f.mountOf(n.dev), d}.path())
+			}
+		})
+	}
+	return all
+}
+
+// takenBack says whether somebody on the other side gave a content up by a path
+// to which it is moved now: neither knew of the other, and had it been the other
+// way round the content would have been given up as well.
+func (c *content) takenBack(w claim) bool {
+	c.dropped = slices.DeleteFunc(c.dropped, func(d claim) bool { return d == w })
+	return slices.ContainsFunc(c.dropped, func(d claim) bool { return d.path == w.path })
+}
+
+// Forget is called when each side has seen all that was done on the other: what
+// is moved from now on was not given up before.
+func (l *Ledger) Forget() {
+	for _, c := range l.contents {
+		c.dropped = nil
 	}
 }
 
 func (c *content) unwant(side, path string) {
+	if w := (claim{side, path}); !slices.Contains(c.dropped, w) {
+		c.dropped = append(c.dropped, w)
+	}
 	if len(c.wanted) == 0 {
 		return
 	}

@@ -45,12 +45,21 @@ func (u *User) open(path string, how flags, truncate bool) (*Handle, error) {
 // what is there then is precious, also in a file that was moved meanwhile.
 func (h *Handle) change(do func() errno) error {
 	n, led := h.fd.at.node(), h.u.f.led
-	if led != nil && n.tally.linked {
-		led.giveUp(h.u.f, n, h.path)
-		led.giveUp(h.u.f, n, h.fd.at.path())
+	if led == nil {
+		return fail("write", h.path, do())
 	}
+	var was leaving
+	if n.tally.linked {
+		was = led.leaves(was, h.u.f, n, h.path)
+		was = led.leaves(was, h.u.f, n, h.fd.at.path())
+		was = led.leavesAll(was, h.u.f, n)
+	}
+	stamp := n.mtime
 	e := do()
-	led.want(h.u.f, n, h.path)
+	if e == 0 || n.mtime != stamp { // a call that does nothing gives nothing up
+		was.giveUp()
+		led.want(h.u.f, n, h.path)
+	}
 	return fail("write", h.path, e)
 }
 
@@ -94,6 +103,9 @@ func (h *Handle) MapWrite(b []byte, off int64) error {
 func (h *Handle) Truncate(size int64) error {
 	return h.change(func() errno { return h.fd.truncate(size) })
 }
+
+// Content is what the file holds, whatever its name is by now.
+func (h *Handle) Content() string { return string(h.fd.at.node().data) }
 
 // Sync makes the content durable.
 func (h *Handle) Sync() { h.fd.at.node().dev.syncFile(h.fd.at.node()) }

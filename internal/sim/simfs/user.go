@@ -101,14 +101,9 @@ func (u *User) Rmdir(path string) error { return u.remove(path, true) }
 func (u *User) remove(path string, rmdir bool) error {
 	c, up, name, e := u.at(path)
 	if e == 0 {
-		was := u.named(up, name)
-		path := childPath(up, name)
-		giveUp := was.d != nil && was.node().nlink == 1
-		if giveUp { // first: afterwards nobody knows what it held
-			u.f.led.giveUp(u.f, was.node(), path)
-		}
-		if e = c.remove(up, name, rmdir); e != 0 && giveUp {
-			u.f.led.want(u.f, was.node(), path)
+		was := u.leaves(u.named(up, name), childPath(up, name))
+		if e = c.remove(up, name, rmdir); e == 0 {
+			was.giveUp()
 		}
 	}
 	return fail("remove", path, e)
@@ -124,22 +119,34 @@ func (u *User) named(up ref, name string) ref {
 
 func childPath(up ref, name string) string { return pathBelow(up, name) }
 
-// wrote makes what is at a name precious, with everything below it.
+// wrote makes what is at a name precious.
 func (u *User) wrote(up ref, name string) {
-	if u.f.led == nil {
-		return
-	}
-	if r := u.named(up, name); r.d != nil {
+	if r := u.named(up, name); u.f.led != nil && r.d != nil {
 		each(r, childPath(up, name), func(n *inode, path string) { u.f.led.want(u.f, n, path) })
 	}
 }
 
-// leaves is wrote for what a user takes away from a name.
-func (u *User) leaves(r ref, path string) {
-	if u.f.led == nil || r.d == nil {
-		return
+// moved is wrote for what came from elsewhere. Whoever moves a file does not
+// write it: what its writer has given up meanwhile on the other side is not
+// precious because of that.
+func (u *User) moved(up ref, name string, was leaving) {
+	if r := u.named(up, name); u.f.led != nil && r.d != nil {
+		each(r, childPath(up, name), func(n *inode, path string) {
+			if was.precious(n.tally.c) {
+				u.f.led.want(u.f, n, path)
+			}
+		})
 	}
-	each(r, path, func(n *inode, path string) { u.f.led.giveUp(u.f, n, path) })
+}
+
+// leaves is what a user is about to take away from a name. It is asked for
+// before: afterwards nobody knows what was there.
+func (u *User) leaves(r ref, path string) (all leaving) {
+	if u.f.led == nil || r.d == nil {
+		return nil
+	}
+	each(r, path, func(n *inode, path string) { all = u.f.led.leaves(all, u.f, n, path) })
+	return all
 }
 
 // each calls f for each file at or below a place.
@@ -173,14 +180,16 @@ func (u *User) rename(from, to string, how fsx.How) error {
 		return fail("rename", from, c.rename(up, name, toUp, toName, how))
 	}
 	aPath, bPath := childPath(up, name), childPath(toUp, toName)
-	u.leaves(a, aPath)
-	u.leaves(b, bPath)
-	e = c.rename(up, name, toUp, toName, how)
-	if e != 0 || how == fsx.Exchange {
-		u.wrote(up, name)
+	was := append(u.leaves(a, aPath), u.leaves(b, bPath)...)
+	if e = c.rename(up, name, toUp, toName, how); e != 0 {
+		return fail("rename", from, e)
 	}
-	u.wrote(toUp, toName)
-	return fail("rename", from, e)
+	was.giveUp()
+	if how == fsx.Exchange {
+		u.moved(up, name, was)
+	}
+	u.moved(toUp, toName, was)
+	return nil
 }
 
 // RemoveAll removes a tree as a program does it: children first. It goes on
