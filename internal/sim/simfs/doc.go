@@ -28,7 +28,7 @@
 //
 //	inode.go     inodes and their names; device.go; fs.go: mounts
 //	kernel.go    the calls of Linux; rename.go, content.go, resolve.go
-//	events.go    what inotify is told; source_linux.go
+//	events.go    what inotify is told; source_linux.go, poll.go
 //	proc.go      a process; call.go: hooks and faults; errors.go
 //	dir.go       fsx.Dir and fsx.FS; change.go, file.go
 //	user.go      what users do; save.go: to contents

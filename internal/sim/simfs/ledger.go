@@ -54,7 +54,7 @@ type content struct {
 	holders int // linked inodes
 	wanted  []claim
 	dropped []claim // by whom it was given up since Forget
-	durable bool // a user's file that held it was durable, with its name
+	durable bool    // a user's file that held it was durable, with its name
 	story   []event
 }
 

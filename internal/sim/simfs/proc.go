@@ -2,6 +2,7 @@ package simfs
 
 import (
 	"errors"
+	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 )
@@ -22,6 +23,9 @@ type Proc struct {
 	// With NoSource it can't watch at all.
 	MaxWatches int
 	NoSource   bool
+	// Poll makes its source one that polls, each time this long after the last;
+	// 0 is inotify.
+	Poll time.Duration
 	// MaxQueue is how many events a source holds; 16384, as in Linux, when 0.
 	MaxQueue int
 	// Lose drops events, for a kernel that does not see all; nil drops none. An

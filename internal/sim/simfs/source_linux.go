@@ -26,6 +26,9 @@ func (p *Proc) Source(string) (watch.Source, error) {
 	if p.dead {
 		return nil, wrap("watch", "", ErrKilled)
 	}
+	if p.Poll > 0 {
+		return p.newPoll(), nil
+	}
 	if p.NoSource {
 		return nil, &watch.LimitError{Reason: "too many inotify instances or open files",
 			Remedy: "raise fs.inotify.max_user_instances", Err: syscall.EMFILE}

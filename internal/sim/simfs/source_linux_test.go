@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twosync/twosync/internal/sim/simfs"
 	"github.com/twosync/twosync/internal/watch"
@@ -132,5 +133,24 @@ func TestEndsAreHeard(t *testing.T) {
 	must(t, dir.Close())
 	if got := heard(t, src); got != "" || src.Count() != 1 { // the source knew it already
 		t.Error(got, src.Count())
+	}
+}
+
+func TestPoll(t *testing.T) {
+	m := newMachine(t, simfs.Options{})
+	m.p.Poll = time.Second
+	src := m.source()
+	if got := heard(t, src); got != "" || src.Precise() {
+		t.Error(got)
+	}
+	for range 2 {
+		m.now += 1e9
+		if got := heard(t, src) + "," + heard(t, src); got != "overflow /," {
+			t.Error(got)
+		}
+	}
+	m.p.Kill()
+	if _, err := src.Wait(0); err != watch.ErrClosed {
+		t.Error(err)
 	}
 }

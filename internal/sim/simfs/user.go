@@ -209,10 +209,13 @@ func (u *User) RemoveAll(path string) error {
 	}
 	var first error
 	if to := r.cross(); to.node().isDir() {
+		var list []*dentry
 		if e := mayHold(c, to.node()); e != 0 {
 			first = fail("remove", path, e)
+		} else {
+			list = inOrder(to.node())
 		}
-		for _, d := range inOrder(to.node()) {
+		for _, d := range list {
 			if err := u.RemoveAll(path + "/" + d.name); err != nil && first == nil {
 				first = err
 			}
