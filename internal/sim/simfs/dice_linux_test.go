@@ -196,12 +196,12 @@ func (d *dice) looking() call {
 	case 1:
 		return in("stat", func(w *twin, dir fsx.Dir) string {
 			st, err := dir.Stat(name)
-			return seen{"", st, ""}.String() + class(err)
+			return w.line(st) + class(err)
 		})
 	case 2:
 		return in("self", func(w *twin, dir fsx.Dir) string {
 			st, err := dir.Self()
-			return fmt.Sprint(seen{"", st, ""}, st.Mount, class(err))
+			return fmt.Sprint(w.line(st), st.Mount, class(err))
 		})
 	case 3:
 		return in("readlink", func(w *twin, dir fsx.Dir) string { s, err := dir.Readlink(name); return s + class(err) })
@@ -315,7 +315,7 @@ func (d *dice) file(slot int) call {
 			return class(f.Chmod("s", mode))
 		case 7:
 			st, err := f.Stat()
-			return seen{"", st, ""}.String() + class(err)
+			return w.line(st) + class(err)
 		}
 		b := make([]byte, 4)
 		n, err := f.Read(b)

@@ -47,15 +47,16 @@ func TestDiffer(t *testing.T) {
 
 // twin is one of the two worlds. The calls of a test are made in both.
 type twin struct {
-	name  string
-	fs    fsx.FS
-	user  users
-	src   watch.Source
-	be    func(uid uint32)
-	walk  func(root string) (list []seen)
-	dirs  [4]fsx.Dir
-	files [4]fsx.File
-	pens  [3]pen
+	name    string
+	fs      fsx.FS
+	user    users
+	src     watch.Source
+	be      func(uid uint32)
+	walk    func(root string) (list []seen)
+	dirs    [4]fsx.Dir
+	files   [4]fsx.File
+	pens    [3]pen
+	layered bool
 }
 
 // users is what both worlds let users do.
@@ -121,17 +122,26 @@ func differ(t *testing.T, path string, seed uint64) {
 	m := simfs.New(func() int64 { now += 1000; return now }, simfs.Options{})
 	must(t, m.User().MkdirAll(root))
 	real, sim := realTwin(t, root), simTwin(t, m, root)
-	if seed%5 == 4 {
+	switch {
+	case seed%10 == 8:
+		layers(t, m, path, root)
+		real.src.Close()
+		real.src, _ = watch.Open(root)
+		real.layered, sim.layered = true, true
+	case seed%5 == 4:
 		mounts(t, m, root, seed)
 	}
 	d := &dice{r: rand.New(rand.NewPCG(seed, 1)), root: root, alone: seed%2 == 0}
 	var story []string
-	fine := stampsAreFine(t, path)
+	fine := stampsAreFine(t, path) && !real.layered
 	before := [2][]seen{real.walk(root), sim.walk(root)}
 	// Linux stamps some directories with the coarse clock; so each call of a few runs
 	// waits for that to move, and others compare the stamps of files only.
 	slow := seed%10 == 3
-	for range 150 {
+	for i := range 150 {
+		if i == 75 && seed%15 == 4 && unix.Mount("", root+"/a", "", unix.MS_REMOUNT|unix.MS_RDONLY, "") == nil {
+			must(t, m.Set(root+"/a", func(o *simfs.Options) { o.ReadOnly = true }))
+		}
 		c := d.call()
 		if slow {
 			waitForTick()
@@ -147,6 +157,9 @@ func differ(t *testing.T, path string, seed uint64) {
 			out[i] = c.do(w)
 			w.be(0)
 			after[i] = w.walk(root)
+			for j := range after[i] {
+				after[i][j].st = w.plain(after[i][j].st)
+			}
 			out[i] += "\n  tree: " + show(after[i]) + "\n  events: " + w.events()
 			out[i] += "\n  stamps: " + changed(before[i], after[i], fine, slow)
 		}
@@ -170,7 +183,7 @@ func mounts(t *testing.T, m *simfs.FS, root string, seed uint64) {
 		}
 		t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
 	}
-	if seed%3 == 0 {
+	if seed%15 == 9 {
 		must(t, os.WriteFile(a, []byte("shown twice"), 0o644))
 		must(t, os.WriteFile(b, nil, 0o644))
 		mount(a, b, "", unix.MS_BIND, "")
@@ -183,7 +196,7 @@ func mounts(t *testing.T, m *simfs.FS, root string, seed uint64) {
 		must(t, os.Mkdir(p, 0o755))
 		must(t, m.User().Mkdir(p))
 	}
-	if seed%3 == 1 {
+	if seed%15 == 4 {
 		mount("tmpfs", a, "tmpfs", 0, "mode=755")
 		must(t, m.Mount(a, simfs.Options{}))
 		return
@@ -191,6 +204,40 @@ func mounts(t *testing.T, m *simfs.FS, root string, seed uint64) {
 	mount(a, b, "", unix.MS_BIND, "")
 	must(t, m.Bind(a, b))
 }
+
+// layers makes the root a directory of an image layer, as in a container.
+func layers(t *testing.T, m *simfs.FS, path, root string) {
+	for _, p := range []string{"/lower", "/upper", "/work", "/lower/a", "/lower/a/b", "/lower/c"} {
+		must(t, os.Mkdir(path+p, 0o755))
+	}
+	for _, p := range []string{"/lower/a/a", "/lower/a/b/c", "/lower/b"} {
+		must(t, os.WriteFile(path+p, []byte("from below"), 0o644))
+	}
+	options := fmt.Sprintf("lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work", path, path, path)
+	if err := unix.Mount("overlay", root, "overlay", 0, options); err != nil {
+		t.Skip("mount:", err)
+	}
+	t.Cleanup(func() { unix.Unmount(root, unix.MNT_DETACH) })
+	must(t, m.Mount(root, simfs.Options{Magic: "overlay"}))
+	u := m.User()
+	for _, p := range []string{"/a", "/a/b", "/c"} {
+		must(t, u.Mkdir(root+p))
+	}
+	for _, p := range []string{"/a/a", "/a/b/c", "/b"} {
+		must(t, u.Write(root+p, "from below"))
+	}
+	must(t, m.Layer(root))
+}
+
+// plain leaves out what an overlay makes up: how many names directories have.
+func (w *twin) plain(st fsx.Stat) fsx.Stat {
+	if w.layered && st.Kind == fsx.Directory {
+		st.Nlink = 0
+	}
+	return st
+}
+
+func (w *twin) line(st fsx.Stat) string { return seen{"", w.plain(st), ""}.String() }
 
 func show(list []seen) string {
 	var b strings.Builder
