@@ -33,7 +33,7 @@
 //	dir.go       fsx.Dir and fsx.FS; change.go, file.go
 //	user.go      what users do; save.go: to contents
 //	durable.go   what is durable; crash.go, clone.go
-//	ledger.go    whose content is where; aftermath.go: after a crash
+//	ledger.go    whose content is where; loss.go, aftermath.go: after a crash
 //
 // # Users
 //

@@ -2,7 +2,6 @@ package simfs
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -32,18 +31,6 @@ type Ledger struct {
 	all      []*FS
 }
 
-// Loss is a content of which no file is left.
-type Loss struct {
-	Content string // its beginning
-	Where   string // the paths by which it was precious
-	By      string // the call that took it
-	Story   []string
-}
-
-func (l *Loss) Error() string {
-	return fmt.Sprintf("lost %q of %s by %s; before that: %s", l.Content, l.Where, l.By, strings.Join(l.Story, "; "))
-}
-
 // minPrecious is the shortest content that counts.
 const minPrecious = 4
 
@@ -60,16 +47,6 @@ type content struct {
 
 // claim is a path by which a content is precious.
 type claim struct{ side, path string }
-
-// event is something that happened to a content.
-type event struct {
-	what string
-	by   string
-	path string
-}
-
-// storyMax bounds what is remembered of a content.
-const storyMax = 12
 
 // tally is what the ledger knows of an inode.
 type tally struct {
@@ -176,24 +153,6 @@ func (l *Ledger) judge(c *content, by *Call) {
 	}
 }
 
-func (l *Ledger) lose(c *content, by string) {
-	loss := &Loss{Content: c.sample, By: by}
-	var where []string
-	for _, w := range c.wanted {
-		where = append(where, w.side+":"+w.path)
-	}
-	loss.Where = strings.Join(where, ", ")
-	for _, e := range c.story {
-		loss.Story = append(loss.Story, e.String())
-	}
-	c.wanted = nil // once is enough
-	delete(l.contents, c.digest)
-	l.Lost = append(l.Lost, loss)
-	if l.OnLost != nil {
-		l.OnLost(loss)
-	}
-}
-
 // flush looks at every file that was written to.
 func (l *Ledger) flush() {
 	for _, n := range l.stale {
@@ -225,6 +184,9 @@ func (l *Ledger) count(n *inode) *content {
 
 // look is count at a time when others are not looked at.
 func (l *Ledger) look(n *inode) *content {
+	if n.kind != fsx.Regular {
+		return nil
+	}
 	if n.tally.stale {
 		l.stale = without(l.stale, n)
 	}
@@ -266,6 +228,7 @@ func (l *Ledger) want(f *FS, n *inode, path string) {
 type leaving []left
 
 type left struct {
+	l          *Ledger
 	c          *content
 	side, path string
 	precious   bool
@@ -279,7 +242,26 @@ func (all leaving) precious(c *content) bool {
 func (all leaving) giveUp() {
 	for _, x := range all {
 		x.c.unwant(x.side, x.path)
+		x.l.unseen(x.c)
 	}
+}
+
+// unseen drops the claims of a content by paths at which nobody sees it any more.
+// Sync may have moved it, as its user did on the other side; whoever gives it up
+// where it is now gives up all that there is of it.
+func (l *Ledger) unseen(c *content) {
+	c.wanted = slices.DeleteFunc(c.wanted, func(w claim) bool {
+		for _, f := range l.all {
+			if f.side != w.side {
+				continue
+			}
+			if at, err := f.find(f.base + w.path); err == nil && l.look(at.node()) == c {
+				return false
+			}
+		}
+		c.note("given up elsewhere than at", nil, w.side+":"+w.path)
+		return true
+	})
 }
 
 // leaves adds what a file holds, by a path.
@@ -289,7 +271,7 @@ func (l *Ledger) leaves(all leaving, f *FS, n *inode, path string) leaving {
 	}
 	if rel, ok := strings.CutPrefix(path, f.base); ok {
 		if c := l.look(n); c != nil {
-			all = append(all, left{c, f.side, rel, len(c.wanted) > 0})
+			all = append(all, left{l, c, f.side, rel, len(c.wanted) > 0})
 		}
 	}
 	return all
@@ -350,24 +332,6 @@ func (l *Ledger) Precious(b []byte) (precious bool, holders int) {
 		return false, 0
 	}
 	return len(c.wanted) > 0, c.holders
-}
-
-func (c *content) note(what string, by *Call, path string) {
-	e := event{what: what, path: path}
-	if by != nil {
-		e.by = by.String()
-	}
-	if len(c.story) == storyMax {
-		c.story = append(c.story[:1], c.story[2:]...)
-	}
-	c.story = append(c.story, e)
-}
-
-func (e event) String() string {
-	if e.by == "" {
-		return e.what + " " + e.path
-	}
-	return e.what + " " + e.path + " by " + e.by
 }
 
 // sorted are all contents, in an order that is always the same.
