@@ -48,7 +48,6 @@ type device struct {
 	bytes, inodes int64 // in use
 
 	log   []*change // changes of names that a power cut may take back, oldest first
-	moves int       // of directories, in log
 	dirty []*inode  // whose content or attributes are not durable
 }
 

@@ -17,14 +17,12 @@ type FS struct {
 	top     *mount // at "/"
 	mounts  []*mount
 	lastDev uint64
-	lastFD  int
 	cookie  uint32 // of the last rename
 	procs   []*Proc
 	led     *Ledger
-	side    string  // of the ledger
-	base    string  // the root in the ledger, with a slash behind it
-	acting  *Call   // the call of a process that is under way; nil while a user acts
-	losers  []*mark // scratch
+	side    string // of the ledger
+	base    string // the root in the ledger, with a slash behind it
+	acting  *Call  // the call of a process that is under way; nil while a user acts
 }
 
 // mount is a directory tree that is shown at a place.

@@ -50,7 +50,6 @@ type Proc struct {
 	open    int
 	sources []*queue
 	spare   *Call // for the next call
-	watches int
 }
 
 // Process starts one, as root with the usual umask.
