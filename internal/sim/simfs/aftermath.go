@@ -10,8 +10,8 @@ import (
 // another: by a power cut, or because a container was made anew.
 
 // settled is told that something became durable. Whether that is a user's
-// precious content under its own name, with all the directories above it,
-// decides whether a power cut may be the excuse for its loss.
+// precious content under its own name decides whether a power cut may be the
+// excuse for its loss.
 func (l *Ledger) settled(dev *device, n *inode) {
 	if l == nil || l != dev.fs.led {
 		return
@@ -39,10 +39,8 @@ func (l *Ledger) settledAt(dev *device, d *dentry) {
 	if len(path) <= len(dev.fs.base) || !slices.Contains(c.wanted, claim{dev.fs.side, path[len(dev.fs.base):]}) {
 		return
 	}
-	for up := d; up.parent != nil; up = up.parent {
-		if dev.pending(up.node) {
-			return
-		}
+	if dev.pending(d.node) {
+		return
 	}
 	c.durable = true
 }

@@ -101,6 +101,87 @@ func TestTornWrite(t *testing.T) {
 	if got := m.outcomes(simfs.KeepNames); !slices.Equal(got, []string{file("/work/f", "")}) {
 		t.Errorf("truncated, with names only: %q", got)
 	}
+	m.SyncAll()
+	must(t, m.u.WriteAt("/work/f", "E", 1))
+	for _, cut := range []simfs.Cut{simfs.KeepNothing, simfs.KeepNames} {
+		if got := m.outcomes(cut); !slices.Equal(got, []string{file("/work/f", "new")}) {
+			t.Errorf("in place, cut %v: %q", cut, got)
+		}
+	}
+}
+
+// What a cut leaves is durable: the next one can't take more than came after it.
+func TestCutAfterCut(t *testing.T) {
+	m := newMachine(t, simfs.Options{})
+	must(t, m.u.Write("/work/f", "first"))
+	must(t, m.u.Chmod("/work/f", 0o600))
+	after := m.Crash(simfs.KeepAll, 0)
+	must(t, after.User().Write("/work/f", "second"))
+	must(t, after.User().Chmod("/work/f", 0o640))
+	if got, want := tree(after.Crash(simfs.KeepNothing, 0)), "/work/f 1 600 1 \"first\"\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestMovesLoseNothing: where files and directories are only moved and exchanged,
+// and empty directories removed, every cut leaves each file under exactly one name.
+func TestMovesLoseNothing(t *testing.T) {
+	for seed := range uint64(200) {
+		m := newMachine(t, simfs.Options{})
+		l := &randomLife{machine: m, r: rand.New(rand.NewPCG(seed, 9))}
+		for range 40 {
+			if l.r.IntN(2) == 0 {
+				m.u.Mkdir(l.path())
+			} else {
+				m.u.Write(l.path(), l.text())
+			}
+		}
+		m.SyncAll()
+		want := contents(m.FS)
+		for i := range 25 {
+			l.move()
+			if l.r.IntN(10) == 0 {
+				must(t, m.open("/work").Sync("s"))
+			}
+			for cut := range simfs.Cuts() {
+				for n := range uint64(4) {
+					left := m.Crash(simfs.Cut(cut), n)
+					if got := contents(left); !slices.Equal(got, want) {
+						t.Fatalf("seed %d, step %d, cut %v: %q are left of %q in\n%s\nand without the cut\n%s",
+							seed, i, simfs.Cut(cut), got, want, tree(left), tree(m.FS))
+					}
+				}
+			}
+		}
+	}
+}
+
+// move takes nothing away but an empty directory.
+func (l *randomLife) move() {
+	switch p, q := l.path(), l.path(); l.r.IntN(8) {
+	case 0:
+		l.u.Mkdir(p)
+	case 1, 2:
+		l.u.Rmdir(p)
+	case 3:
+		l.u.Exchange(p, q)
+	default:
+		if _, err := l.u.Stat(q); err != nil {
+			l.u.Rename(p, q)
+		}
+	}
+}
+
+// contents are those of all files, sorted.
+func contents(f *simfs.FS) (all []string) {
+	f.User().Walk("/work", func(x simfs.Found) bool {
+		if x.Stat.Kind == fsx.Regular {
+			all = append(all, x.Content)
+		}
+		return true
+	})
+	slices.Sort(all)
+	return all
 }
 
 // Changes of names in different directories may be reordered; with a journal they

@@ -131,6 +131,10 @@ func differ(t *testing.T, path string, seed uint64) {
 	case seed%5 == 4:
 		mounts(t, m, root, seed)
 	}
+	if seed%4 == 1 { // the stranger's own
+		must(t, os.Chown(root, stranger, stranger))
+		must(t, m.User().Chown(root, stranger, stranger))
+	}
 	d := &dice{r: rand.New(rand.NewPCG(seed, 1)), root: root, alone: seed%2 == 0}
 	var story []string
 	fine := stampsAreFine(t, path) && !real.layered
@@ -247,15 +251,15 @@ func show(list []seen) string {
 	return b.String()
 }
 
-// changed names the stamps that differ from those before.
+// changed names the inodes whose stamps differ from those before.
 func changed(before, after []seen, files, dirs bool) string {
-	old := map[string]fsx.Stat{}
+	old := map[uint64]fsx.Stat{}
 	for _, s := range before {
-		old[s.path] = s.st
+		old[s.st.Ino] = s.st
 	}
 	var b strings.Builder
 	for _, s := range after {
-		if o := old[s.path]; o.Ino == s.st.Ino && (dirs || files && s.st.Kind != fsx.Directory) {
+		if o, ok := old[s.st.Ino]; ok && o.Kind == s.st.Kind && (dirs || files && s.st.Kind != fsx.Directory) {
 			if o.Mtime != s.st.Mtime {
 				b.WriteString(" mtime " + s.path)
 			}

@@ -63,9 +63,10 @@
 //   - A name is durable after fsync of its directory, or syncfs; fsync of the
 //     file is not enough (fsync(2)). A rename is there whole or not at all.
 //   - Changes of one name are kept in order. Those of different names may be
-//     kept without each other, except that a directory is not removed before
-//     what was in it has gone elsewhere, and that moves of directories keep
-//     their order among each other.
+//     kept without each other, except that nothing is put into a directory
+//     before that has its place, that a directory is not removed before what was
+//     in it has gone elsewhere, and that moves of directories keep their order
+//     among each other. So nothing that is only moved is ever lost.
 //   - With Options.Journal every sync takes all earlier changes of names along,
 //     as in ext4, xfs and btrfs, where they are in one log.
 //

@@ -53,6 +53,9 @@ func (c *change) needs(b *change) bool {
 			if x.was != nil && x.was == y.dir && c.ends(x.was) {
 				return true // c removes the directory that b was made in
 			}
+			if x.is != nil && x.dir == y.is {
+				return true // c puts something into the directory that b has made or moved
+			}
 		}
 	}
 	return c.movesDir() && b.movesDir() // or a directory could come to be in itself

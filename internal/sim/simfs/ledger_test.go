@@ -193,6 +193,38 @@ func TestLossByCut(t *testing.T) {
 	}
 }
 
+// A content is durable when its file is, and the name of that.
+func TestDurable(t *testing.T) {
+	tests := []struct {
+		name string
+		sync func(m *machine)
+		lost bool
+	}{
+		{"nothing", func(m *machine) {}, false},
+		{"the file", func(m *machine) {
+			f, err := m.open("/work/new").Read("f")
+			must(t, err)
+			must(t, f.Sync("s"))
+		}, false},
+		{"the directory", func(m *machine) { must(t, m.open("/work/new").Sync("s")) }, false},
+		{"the file and the directory", func(m *machine) { must(t, m.u.SyncFile("/work/new/f")) }, true},
+		{"the file system", func(m *machine) { must(t, m.p.SyncFS("s", m.open("/work"))) }, true},
+	}
+	for _, test := range tests {
+		p := newPair(t)
+		p.host.SyncAll()
+		must(t, p.host.u.Mkdir("/work/new"))
+		must(t, p.host.u.Write("/work/new/f", "precious"))
+		test.sync(p.host)
+		put(t, p.c.open("/work"), "g", "precious")
+		must(t, p.host.open("/work/new").Unlink("s", "f"))
+		p.l.Swap(p.c.FS, p.c.Crash(simfs.KeepNothing, 0)) // the other copy goes
+		if lost := len(p.l.Check()) > 0; lost != test.lost {
+			t.Errorf("%s is synced: lost %v", test.name, lost)
+		}
+	}
+}
+
 func TestDropSide(t *testing.T) {
 	p := newPair(t)
 	must(t, p.c.u.Write("/work/f", "of the container"))
