@@ -156,6 +156,56 @@ func TestMovesLoseNothing(t *testing.T) {
 	}
 }
 
+// The same for what random moves hardly find.
+func TestOrderOfMoves(t *testing.T) {
+	stories := map[string]func(u *simfs.User){
+		"out of a directory that is removed then": func(u *simfs.User) {
+			u.Rename("/work/D/f", "/work/f")
+			u.Rename("/work/D/P/g", "/work/g")
+			u.Rmdir("/work/D/P")
+			u.Rmdir("/work/D")
+		},
+		"into each other in turn": func(u *simfs.User) {
+			u.Rename("/work/E", "/work/D/P/E")
+			u.Rename("/work/D/P", "/work/P")
+			u.Rename("/work/D", "/work/P/E/D")
+		},
+		"replaced by another directory": func(u *simfs.User) {
+			u.Rename("/work/D/P/g", "/work/g")
+			u.Rename("/work/E", "/work/D/P")
+		},
+	}
+	for name, story := range stories {
+		m := newMachine(t, simfs.Options{})
+		must(t, m.u.MkdirAll("/work/D/P"))
+		must(t, m.u.Mkdir("/work/E"))
+		for _, p := range []string{"/work/D/f", "/work/D/P/g", "/work/E/h"} {
+			must(t, m.u.Write(p, p))
+		}
+		m.SyncAll()
+		want := contents(m.FS)
+		story(m.u)
+		for seed := range uint64(200) {
+			left := m.Crash(simfs.Reorder, seed)
+			if got := contents(left); !slices.Equal(got, want) {
+				t.Fatalf("%s: %q are left in\n%s", name, got, tree(left))
+			}
+		}
+	}
+}
+
+// A write in place does not reach what was durable before it.
+func TestWriteInPlace(t *testing.T) {
+	m := newMachine(t, simfs.Options{})
+	must(t, m.u.Write("/work/f", "durable"))
+	m.SyncAll()
+	must(t, m.u.WriteAt("/work/f", "D", 0))
+	if got, want := tree(m.Crash(simfs.KeepNothing, 0)), file("/work/f", "durable"); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	m.holds("/work/f", "Durable")
+}
+
 // move takes nothing away but an empty directory.
 func (l *randomLife) move() {
 	switch p, q := l.path(), l.path(); l.r.IntN(8) {

@@ -253,13 +253,13 @@ func show(list []seen) string {
 
 // changed names the inodes whose stamps differ from those before.
 func changed(before, after []seen, files, dirs bool) string {
-	old := map[uint64]fsx.Stat{}
+	old := map[[2]uint64]fsx.Stat{}
 	for _, s := range before {
-		old[s.st.Ino] = s.st
+		old[[2]uint64{s.st.Dev, s.st.Ino}] = s.st
 	}
 	var b strings.Builder
 	for _, s := range after {
-		if o, ok := old[s.st.Ino]; ok && o.Kind == s.st.Kind && (dirs || files && s.st.Kind != fsx.Directory) {
+		if o, ok := old[[2]uint64{s.st.Dev, s.st.Ino}]; ok && o.Kind == s.st.Kind && (dirs || files && s.st.Kind != fsx.Directory) {
 			if o.Mtime != s.st.Mtime {
 				b.WriteString(" mtime " + s.path)
 			}

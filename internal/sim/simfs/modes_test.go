@@ -185,3 +185,24 @@ func TestInodesAreReused(t *testing.T) {
 		}
 	}
 }
+
+// Who moves a directory elsewhere needs the right to write to it: its ".." changes.
+// Within the same directory it does not.
+func TestRightsOfMoves(t *testing.T) {
+	m := newMachine(t, simfs.Options{})
+	for _, p := range []string{"/work/a", "/work/b"} {
+		must(t, m.u.Mkdir(p))
+		must(t, m.u.Chmod(p, 0o777))
+	}
+	must(t, m.u.Mkdir("/work/a/of-root"))
+	must(t, m.u.Write("/work/a/file", "x"))
+	must(t, m.u.Write("/work/b/file", "x"))
+	m.p.UID, m.p.GID = 1000, 1000
+	a, b := m.open("/work/a"), m.open("/work/b")
+	wantErr(t, "elsewhere", a.Rename("s", "of-root", b, "x", fsx.Replace), fs.ErrPermission)
+	wantErr(t, "exchange", b.Rename("s", "file", a, "of-root", fsx.Exchange), fs.ErrPermission)
+	must(t, a.Rename("s", "of-root", a, "renamed", fsx.NoReplace))
+	must(t, a.Rename("s", "file", b, "moved", fsx.NoReplace))
+	_, err := m.open("/work").Create("s", "x", 0o644)
+	wantErr(t, "create", err, fs.ErrPermission)
+}

@@ -73,7 +73,7 @@ func realWalk(root string) (list []seen) {
 		}
 		s := seen{path: path[len(root):], st: fsx.Stat{
 			Mode: fs.FileMode(st.Mode) & fs.ModePerm, Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(),
-			Ino: st.Ino, Nlink: uint64(st.Nlink), UID: st.Uid, GID: st.Gid,
+			Dev: uint64(st.Dev), Ino: st.Ino, Nlink: uint64(st.Nlink), UID: st.Uid, GID: st.Gid,
 		}}
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFREG:
