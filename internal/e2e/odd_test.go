@@ -97,6 +97,7 @@ func TestImmutable(t *testing.T) {
 		p.host.write(name, "old\n")
 	}
 	p.settled(t)
+	needTool(t, "chattr")
 	if os.Geteuid() != 0 {
 		t.Skip("only root may make a file immutable")
 	}
