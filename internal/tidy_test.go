@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"internal/busybox":     {},
 	"internal/soak":        {"internal/busybox"},
 	"internal/failpoint":   {},
+	"internal/hostile":     {},
 }
 
 // pure packages decide. They read no file, no clock and start nothing.

@@ -430,6 +430,48 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
+// slowEnd is a connection that takes its time to close.
+type slowEnd struct {
+	*duplex
+	closing func()
+}
+
+func (c slowEnd) Close() error {
+	c.closing()
+	return c.duplex.Close()
+}
+
+// TestNobodySpins: while a connection closes, yamux does not know yet that it is
+// over, whichever direction has ended: its readers would spin.
+func TestNobodySpins(t *testing.T) {
+	for name, end := range map[string]func(*duplex){
+		"reading": func(agent *duplex) { agent.out.Close() },
+		"writing": func(agent *duplex) { agent.in.Close() },
+	} {
+		host, agent := pipes(t)
+		known := make(chan bool, 1)
+		var r *Remote
+		ready := make(chan struct{})
+		r, err := NewRemote(slowEnd{host, func() { <-ready; known <- r.link.session.IsClosed() }}, Options{Ticks: make(chan time.Time)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		close(ready)
+		if name == "reading" {
+			go io.Copy(io.Discard, agent.in)
+		}
+		end(agent)
+		for r.link.ctx.Err() == nil && len(known) == 0 {
+			r.Flush(t.Context(), 1)
+		}
+		if soon(t, known) {
+			t.Errorf("%s: yamux knew before the connection was closed", name)
+		}
+		inTime(t, "close", func() { r.Close() })
+		agent.Close()
+	}
+}
+
 // J11: the agent's end of the same.
 func TestHostVanishes(t *testing.T) {
 	f := newFake()

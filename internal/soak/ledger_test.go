@@ -101,3 +101,22 @@ func (l *ledger) counts() (steps, writes, due int) {
 	defer l.mu.Unlock()
 	return l.steps, l.writes, len(l.due)
 }
+
+// at is what is due at a moment.
+func (l *ledger) at() map[string]*write {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.due)
+}
+
+// cutAt goes back to a moment between was, what was due before it, and now: due is
+// what is due at both. What was written or replaced in between may or may not be.
+func (l *ledger) cutAt(was map[string]*write) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id := range l.due {
+		if was[id] == nil {
+			l.closeLocked(id, "it may have been written after the power was cut")
+		}
+	}
+}

@@ -29,8 +29,8 @@ type deed struct {
 }
 
 var deeds = []deed{
-	{"the session is killed", func(n *nemesis) { n.stopUp(syscall.SIGKILL); n.rest(1000); n.startUp() }},
-	{"the session is interrupted", func(n *nemesis) { n.interrupt(); n.rest(1000); n.startUp() }},
+	{"the session is killed", func(n *nemesis) { n.stopUp(syscall.SIGKILL); n.rest(1000); n.startUp(n.target()) }},
+	{"the session is interrupted", func(n *nemesis) { n.interrupt(); n.rest(1000); n.startUp(n.target()) }},
 	{"the session is stopped and goes on", func(n *nemesis) {
 		_ = n.up.Process.Signal(syscall.SIGSTOP)
 		n.rest(3000)

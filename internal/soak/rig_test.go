@@ -89,11 +89,7 @@ func newRig(t *testing.T) *rig {
 			t.Fatal(err)
 		}
 	}
-	for out, of := range map[string]string{"twosync": "../../host/twosync", "twosync-agent": "../../agent/twosync-agent", "writer": "./testdata/writer"} {
-		if _, err := command(append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-o", filepath.Join(top, out), of); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.build()
 	r.mount()
 	if err := os.Mkdir(filepath.Join(r.vol, "app"), 0o755); err != nil {
 		t.Fatal(err)
@@ -101,6 +97,16 @@ func newRig(t *testing.T) *rig {
 	r.importImage()
 	t.Cleanup(r.removeContainer)
 	return r
+}
+
+// build builds the programs as users have them, and the writer.
+func (r *rig) build() {
+	r.t.Helper()
+	for out, of := range map[string]string{"twosync": "../../host/twosync", "twosync-agent": "../../agent/twosync-agent", "writer": "./testdata/writer"} {
+		if _, err := command(append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-o", filepath.Join(r.top, out), of); err != nil {
+			r.t.Fatal(err)
+		}
+	}
 }
 
 // volMiB is the room on the container's file system: enough for the writers, and
@@ -188,10 +194,10 @@ func (r *rig) environ() []string {
 
 // startUp begins a session. Everything in it is a process group, so that what is
 // killed is killed whole.
-func (r *rig) startUp() {
+func (r *rig) startUp(target string) {
 	r.t.Helper()
 	r.upSays.Reset()
-	cmd := exec.Command(filepath.Join(r.top, "twosync"), "up", r.root, r.name+":/vol/app", "--json")
+	cmd := exec.Command(filepath.Join(r.top, "twosync"), "up", r.root, target, "--json")
 	cmd.Env, cmd.Dir, cmd.Stderr, cmd.Stdout = r.environ(), r.home, &r.upSays, &r.upSays
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)

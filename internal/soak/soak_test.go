@@ -34,7 +34,7 @@ func TestSoak(t *testing.T) {
 	r.must("mkdir", n.old)
 	t.Logf("run it again with -args -seed %d", *seed)
 	r.startContainer()
-	r.startUp()
+	r.startUp(r.target())
 	n.barrier(false)
 	host.begin()
 	container.begin()
@@ -52,7 +52,7 @@ func TestSoak(t *testing.T) {
 		host.end()
 		container.end()
 		n.interrupt() // which leaves what lies in slots to the next start
-		n.startUp()
+		n.startUp(n.target())
 		n.barrier(true)
 		n.interrupt()
 	})
@@ -62,6 +62,8 @@ func TestSoak(t *testing.T) {
 		t.Logf("%3d times %s", n.did[name], name)
 	}
 }
+
+func (r *rig) target() string { return r.name + ":/vol/app" }
 
 // calm does something while the users rest.
 func (n *nemesis) calm(f func()) {
@@ -78,7 +80,7 @@ func (n *nemesis) calm(f func()) {
 func (n *nemesis) goesOn() {
 	n.t.Helper()
 	if !n.running() && n.up.ProcessState.ExitCode() == 1 && !strings.Contains(n.upSays.String(), `"connected"`) {
-		n.startUp()
+		n.startUp(n.target())
 		return
 	}
 	if !n.running() {
@@ -113,15 +115,20 @@ func (n *nemesis) barrier(strict bool) {
 
 // onHost returns the writes that are in the host's tree or kept.
 func (n *nemesis) onHost() map[string]string {
-	keeps, err := filepath.Glob(filepath.Join(n.home, "state", "twosync", "*", "keep"))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	at := found(keeps...)
+	at := n.kept()
 	for p := range read(n.root) {
 		maps.Copy(at, found(filepath.Join(n.root, p)))
 	}
 	return at
+}
+
+// kept returns the writes that are in the keep store.
+func (r *rig) kept() map[string]string {
+	keeps, err := filepath.Glob(filepath.Join(r.home, "state", "twosync", "*", "keep"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return found(keeps...)
 }
 
 // slots are the folders in which displaced files lie until it is sure that nobody

@@ -34,6 +34,7 @@ func main() {
 	scratch := flag.String("scratch", "", "for what is not finished, and what was taken away")
 	side := flag.String("side", "h", "a letter that begins the ids")
 	seed := flag.Uint64("seed", 1, "of what is done")
+	durable := flag.Bool("durable", false, "write only what survives a power cut: with each step it is synced, and nothing is written in place")
 	pause := flag.Duration("pause", 3*time.Millisecond, "between two steps, at most")
 	flag.Parse()
 	if err := os.MkdirAll(*scratch, 0o755); err != nil {
@@ -41,7 +42,7 @@ func main() {
 		os.Exit(1)
 	}
 	w := &writer{
-		root: *root, scratch: *scratch, side: *side, out: json.NewEncoder(os.Stdout),
+		root: *root, scratch: *scratch, side: *side, durable: *durable, out: json.NewEncoder(os.Stdout),
 		rng: rand.New(rand.NewPCG(*seed, uint64((*side)[0]))), born: uint64(time.Now().UnixNano()),
 	}
 	orders := make(chan string)

@@ -16,6 +16,7 @@ import (
 
 type writer struct {
 	root, scratch, side string
+	durable             bool
 	out                 *json.Encoder
 	rng                 *rand.Rand
 	born                uint64 // makes ids of one start different from those of another
@@ -44,6 +45,10 @@ func (w *writer) step() {
 		w.say(l)
 		out, ok, err := f()
 		l.Done, l.OK, l.Out = true, ok, out
+		if err == nil && w.durable {
+			err = w.sync(paths)
+			l.OK = ok && err == nil
+		}
 		if err != nil {
 			l.Err = err.Error()
 		}
@@ -53,7 +58,7 @@ func (w *writer) step() {
 	switch k := w.rng.IntN(100); {
 	case k < 40:
 		do("save", id, func() ([]string, bool, error) { return w.save(p, id) }, p)
-	case k < 60:
+	case k < 60 && !w.durable:
 		do("write", id, func() ([]string, bool, error) { return w.inPlace(p, id) }, p)
 	case k < 75:
 		do("append", id, func() ([]string, bool, error) { err := w.add(p, id); return nil, err == nil, err }, p)
@@ -117,7 +122,7 @@ func (w *writer) save(p, id string) (out []string, ok bool, err error) {
 	text += id + "\n"
 	temp := w.temp("out") // which is what it holds after an exchange
 	w.told = append(w.told, temp)
-	if err := os.WriteFile(temp, []byte(text), 0o644); err != nil {
+	if err := w.writeFile(temp, text); err != nil {
 		return nil, false, err
 	}
 	if err := os.MkdirAll(filepath.Dir(w.at(p)), 0o755); err != nil {
@@ -141,6 +146,38 @@ func (w *writer) save(p, id string) (out []string, ok bool, err error) {
 		}
 	}
 	return nil, false, err
+}
+
+func (w *writer) writeFile(p, text string) error {
+	f, err := os.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err == nil && w.durable {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// sync makes the directories of paths durable, up to the root. One that is gone was
+// renamed meanwhile, by whoever syncs that.
+func (w *writer) sync(paths []string) error {
+	for _, p := range paths {
+		for dir := filepath.Dir(w.at(p)); len(dir) >= len(w.root); dir = filepath.Dir(dir) {
+			f, err := os.Open(dir)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+				continue
+			}
+			if err == nil {
+				err = errors.Join(f.Sync(), f.Close())
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // inPlace empties a file and writes it anew. What it held then was replaced.
@@ -180,6 +217,9 @@ func (w *writer) add(p, id string) error {
 		return errors.Join(err, errors.New("is long enough"))
 	}
 	_, err = f.WriteString(id + "\n")
+	if err == nil && w.durable {
+		err = f.Sync()
+	}
 	return err
 }
 
