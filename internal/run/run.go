@@ -126,7 +126,7 @@ func (s *Session) begin() (replica.Identity, error) {
 	s.base.met(id)
 	s.engine = engine.New(was.Tree, engine.Options{
 		Winner: winner(s.cfg.Take), Mirror: s.cfg.Take == "host", Forced: s.cfg.Take != "",
-		Known: s.base.knows, OneWay: s.cfg.OneWay, Dependency: s.dependency,
+		Known: s.base.knows, Conflicts: s.cfg.Keep.Conflicts(), Braked: was.Epoch.Braked, OneWay: s.cfg.OneWay, Guard: s.cfg.Guard, Dependency: s.dependency,
 	})
 	s.timer = time.NewTimer(time.Hour)
 	return id, nil
