@@ -261,6 +261,7 @@ func TestH1EmptiedUnderUp(t *testing.T) {
 	same(t, "host before, but after", before, p.host.tree())
 	p.stop()
 	q := p.place.up(p.container + ":/app")
+	q.inSync()
 	q.flushHeld() // it has not forgotten
 	if code, out, stderr := p.run("restore", p.dir); code != fine {
 		t.Fatalf("restore ended with %d: %s%s", code, out, stderr)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twosync/twosync/internal/reconcile"
@@ -23,14 +24,17 @@ const (
 	ebbMaxMany = 10 * time.Second
 	ebbMany    = 20
 
-	// calmTime without a deletion ends one going.
+	// calmTime without a deletion ends a going, and so does goTime: whoever makes
+	// and removes files all day long is no accident.
 	calmTime = 10 * time.Second
+	goTime   = time.Minute
 )
 
 // brake holds deletions of the container that are too many to be meant. While it
 // is on, every one waits until the user says what they are.
 type brake struct {
 	on   bool
+	new  bool          // nobody was told of it yet
 	over bool          // nothing is held any more, and what became of it is not durable yet
 	held places[int64] // deletions that wait, with how many files each takes
 	free set           // those that the user accepted
@@ -40,8 +44,10 @@ type brake struct {
 	since time.Time // the first of them
 	until time.Time // when they are believed
 
-	files  int64            // base's, before the going that is under way
-	gone   int64            // how many of them have gone
+	start  *tree.Entry      // base, before the going that is under way
+	began  time.Time        // when that was
+	gone   int64            // how many of its files have gone
+	went   []tree.Change    // with these
 	flying int64            // and how many are about to
 	last   time.Time        // when the last went
 	counts map[string]int64 // by path, what the plan at hand takes
@@ -120,10 +126,16 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 	if s.first.open {
 		return false // it has rules of its own
 	}
+	if b.flying == 0 && (s.now.Sub(b.last) > calmTime || s.now.Sub(b.began) > goTime) {
+		b.gone, b.went, b.start, b.began = 0, nil, s.base, s.now
+	}
 	var sum int64
 	made := contentsMade(p.Host)
 	for _, c := range p.Host {
-		n := deletions(c.Old, c.New, made)
+		n := s.deletions(c, made)
+		if b.on && !b.over { // each waits, of whatever age
+			n = lost(c.Old, c.New, c.Old, made)
+		}
 		empty := c.Old.IsDir() && c.Old.Files() == 0 && c.New == nil // it goes with the rest
 		if (n > 0 || empty) && !b.free.covers(c.Path) {
 			if b.counts == nil {
@@ -137,11 +149,13 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 		return false
 	}
 	if b.over = false; !b.on {
-		b.on = true
+		b.on, b.new = true, true
 		s.emit(Brake{On: true})
 	}
-	for path, n := range b.counts {
-		b.held.put(path, n)
+	for _, c := range p.Host {
+		if _, counts := b.counts[c.Path]; counts {
+			b.held.put(c.Path, lost(c.Old, c.New, c.Old, nil))
+		}
 	}
 	return true
 }
@@ -149,41 +163,75 @@ func (s *State) brakes(p *reconcile.Plan) bool {
 // lets says whether the container may take so many files from the host.
 func (s *State) lets(p *reconcile.Plan, sum int64) bool {
 	b := &s.brake
-	if b.flying == 0 && s.now.Sub(b.last) > calmTime {
-		b.gone, b.files = 0, s.base.Files()
-	}
-	most := max(s.mostDeletions(), b.files*deletedShare/100)
-	switch container := s.sides[tree.Container].tree; {
-	case container.Width() == 0 && s.base.Width() >= minEmptied:
-		return false
-	case b.gone+b.flying+sum <= most:
-		return true
-	default:
-		// What moved over in several goes is in the container still.
-		sum = 0
-		there := make(map[tree.Digest]bool)
-		contentsOf(container, there)
-		for _, c := range p.Host {
-			if _, counts := b.counts[c.Path]; counts {
-				b.counts[c.Path] = deletions(c.Old, c.New, there)
-				sum += b.counts[c.Path]
-			}
-		}
-		if b.gone+b.flying+sum > most {
-			s.countAll(p)
-			return false
-		}
-		return true
-	}
+	most := s.most()
+	return b.gone+b.flying+sum <= most || s.recount(p.Host) <= most
 }
 
-// countAll counts what a plan would take, for people.
-func (s *State) countAll(p *reconcile.Plan) {
-	for _, c := range p.Host {
-		if _, counts := s.brake.counts[c.Path]; counts {
-			s.brake.counts[c.Path] = deletions(c.Old, c.New, nil)
+// most is how many files may go: as a part of what was there before, or of what
+// is there now, as the tree may just have filled. None may of a root that is
+// emptied.
+func (s *State) most() int64 {
+	if s.sides[tree.Container].tree.Width() == 0 && s.base.Width() >= minEmptied {
+		return -1
+	}
+	return max(s.mostDeletions(), max(s.brake.start.Files(), s.base.Files())*deletedShare/100)
+}
+
+// weigh takes another look at a brake that nobody was told of, once all is quiet.
+// In the middle of a checkout more is gone for a moment than in the end.
+func (s *State) weigh() {
+	b := &s.brake
+	if !b.new || !s.idle() {
+		return
+	}
+	b.new = false
+	var all []tree.Change
+	b.counts = make(map[string]int64)
+	for _, path := range b.held.all() {
+		c := tree.Change{Path: path, Old: tree.Get(s.sides[tree.Host].tree, path), New: tree.Get(s.sides[tree.Container].tree, path)}
+		all = append(all, c)
+		b.counts[path] = 0
+	}
+	n := s.recount(all)
+	b.counts = nil
+	if n > s.most() {
+		return
+	}
+	b.on = false
+	s.emit(Brake{})
+	for _, c := range all {
+		b.held.drop(c.Path)
+		s.dirty.add(c.Path)
+	}
+	s.plan()
+}
+
+// recount counts again what has gone, goes and is to go with these changes, without what is elsewhere
+// in the container by now: a package manager unpacks under one name and renames
+// to another, and here the old name goes a moment after the new one came.
+func (s *State) recount(changes []tree.Change) (sum int64) {
+	b := &s.brake
+	there := make(map[tree.Digest]bool)
+	contentsOf(s.sides[tree.Container].tree, there)
+	b.gone, b.flying = 0, 0
+	b.went = slices.DeleteFunc(b.went, func(c tree.Change) bool {
+		n := s.deletions(c, there)
+		b.gone += n
+		return n == 0
+	})
+	for _, f := range s.batches {
+		for path := range f.takes {
+			f.takes[path] = s.deletions(f.changes[path], there)
+			b.flying += f.takes[path]
 		}
 	}
+	for _, c := range changes {
+		if _, counts := b.counts[c.Path]; counts {
+			b.counts[c.Path] = s.deletions(c, there)
+			sum += b.counts[c.Path]
+		}
+	}
+	return b.gone + b.flying + sum
 }
 
 // contentsMade returns the contents that changes put in place.
@@ -199,27 +247,45 @@ func contentsMade(changes []tree.Change) map[tree.Digest]bool {
 
 func contentsOf(e *tree.Entry, into map[tree.Digest]bool) {
 	tree.Walk("", e, func(_ string, e *tree.Entry) bool {
-		if e.IsFile() {
-			into[e.Digest] = true
+		if d, ok := contentOf(e); ok {
+			into[d] = true
 		}
 		return true
 	})
 }
 
-// deletions counts the files and links of old that new does not have, and whose
-// contents are not elsewhere.
-func deletions(old, new *tree.Entry, elsewhere map[tree.Digest]bool) (n int64) {
+// deletions counts what a change takes of what was there when the going began.
+func (s *State) deletions(c tree.Change, elsewhere map[tree.Digest]bool) int64 {
+	return lost(c.Old, c.New, tree.Get(s.brake.start, c.Path), elsewhere)
+}
+
+// lost counts the files and links of old that new does not have, at paths that
+// were there before, and whose contents are not elsewhere.
+func lost(old, new, before *tree.Entry, elsewhere map[tree.Digest]bool) (n int64) {
 	switch {
-	case old == nil:
+	case old == nil || before == nil:
 	case old.IsDir():
 		for name, child := range old.Children() {
-			n += deletions(child, new.Child(name), elsewhere)
+			n += lost(child, new.Child(name), before.Child(name), elsewhere)
 		}
-	case new != nil && !new.IsDir(), old.IsFile() && elsewhere[old.Digest]:
+	case new != nil && !new.IsDir():
 	default:
-		n = 1
+		if d, ok := contentOf(old); ok && !elsewhere[d] {
+			n = 1
+		}
 	}
 	return n
+}
+
+// contentOf names what a file or link holds.
+func contentOf(e *tree.Entry) (d tree.Digest, ok bool) {
+	switch e.Kind {
+	case tree.File:
+		return e.Digest, true
+	case tree.Link:
+		return tree.DigestOf([]byte("link " + e.Text)), true
+	}
+	return d, false
 }
 
 // depart counts what a batch for the host is about to take.
@@ -234,13 +300,14 @@ func (s *State) depart(f *flight) {
 }
 
 // arrive counts what a change of a batch took.
-func (s *State) arrive(f *flight, path string, applied bool) {
-	b := &s.brake
-	if n := f.takes[path]; n > 0 {
+func (s *State) arrive(f *flight, c tree.Change, applied bool) {
+	b, path := &s.brake, c.Path
+	if n, counts := f.takes[path]; counts {
 		delete(f.takes, path)
 		b.flying -= n
 		if applied {
 			b.gone, b.last = b.gone+n, s.now
+			b.went = append(b.went, c)
 		}
 	}
 	if applied && f.side == tree.Container && b.back.covers(path) && tree.Get(s.base, path) != nil {
@@ -283,7 +350,7 @@ func (s *State) settleBrake() {
 		}
 	}
 	if b.over = b.held.len()+b.free.len()+b.back.len() == 0; b.over && s.Durable() {
-		b.on, b.over = false, false
+		b.on, b.over, b.new = false, false, false
 		s.emit(Brake{})
 	}
 }
@@ -310,7 +377,7 @@ func (b *brake) without(path string, base, host, container *tree.Entry) *tree.En
 func (b *brake) again(lost tree.Side) {
 	b.held.clear()
 	b.ebb.clear()
-	b.over = false
+	b.over, b.new = false, false
 	if b.until = (time.Time{}); lost == tree.Host {
 		b.flying = 0
 	}

@@ -95,6 +95,37 @@ func TestBrakeLets(t *testing.T) {
 			g.play()
 			g.removes(tree.Container, filesIn(large, "d")...)
 		}},
+		{"unpacked and renamed, again and again", large, func(g *rig) {
+			for i := range 40 {
+				temp, _ := tree.Put(tree.NewDir(nil), "a", fileOf(fmt.Sprint("package ", i)))
+				temp, _ = tree.Put(temp, "l", tree.NewLink(fmt.Sprint(i)))
+				g.saw(tree.Container, fmt.Sprint("d/.tmp", i), temp)
+				g.play1()
+				g.saw(tree.Container, fmt.Sprint("d/p", i), temp)
+				g.removes(tree.Container, fmt.Sprint("d/.tmp", i))
+			}
+		}},
+		{"made and removed all day", small, func(g *rig) {
+			for i := range 200 {
+				g.saw(tree.Container, fmt.Sprint("d/cache", i), fileOf(fmt.Sprint(i)))
+				g.play1()
+				g.now = g.now.Add(time.Second)
+				g.removes(tree.Container, fmt.Sprint("d/cache", i))
+				g.now = g.now.Add(time.Second)
+				g.step(engine.Tick{})
+				g.play1()
+			}
+		}},
+		{"just after the tree was filled", dirOf("z", "z", "y", "y"), func(g *rig) {
+			g.removes(tree.Container, "y") // a going begins
+			for i := range 10 {
+				g.saw(tree.Container, fmt.Sprint("n", i), many(20))
+				g.play1()
+			}
+			for i := range 30 {
+				g.removes(tree.Container, fmt.Sprintf("n1/%s/f%03d", []string{"d", "e"}[i%2], i))
+			}
+		}},
 		{"time after time", large, func(g *rig) {
 			for i := range 5 {
 				g.removes(tree.Container, filesIn(large, "d")[i*5:i*5+5]...)
@@ -172,6 +203,50 @@ func TestBrakeOutlives(t *testing.T) {
 	g.play()
 	if !tree.Same(g.real[0], g.real[1]) || g.real[0].Files() != real[0].Files() || g.count("Brake") != 1 {
 		t.Errorf("a new container: %v, %d files in it", g.log, g.real[1].Files())
+	}
+}
+
+// TestBrakeWeighs: what is gone only in the middle of a storm is nothing to ask
+// about, and a flush waits for the end of it.
+func TestBrakeWeighs(t *testing.T) {
+	all := many(100)
+	g := synced(t, all)
+	g.saw(tree.Host, "slow", fileOf("1"))
+	slow := g.take("Apply")
+	g.removes(tree.Container, filesIn(all, "d")...)
+	g.step(engine.Flush{N: 1})
+	for _, on := range [...]tree.Side{tree.Host, tree.Container} {
+		g.step(engine.Flushed{Side: on, N: 1})
+	}
+	for g.count("Brake") == 0 {
+		g.tick()
+	}
+	g.do(slow)
+	if g.count("FlushDone") != 1 || g.s.Summary().Braked != 50 {
+		t.Fatalf("%v, %d held", g.log, g.s.Summary().Braked)
+	}
+
+	g = synced(t, all)
+	g.saw(tree.Host, "slow", fileOf("1"))
+	slow = g.take("Apply")
+	g.removes(tree.Container, filesIn(all, "d")...)
+	for g.count("Brake") == 0 {
+		g.tick()
+	}
+	g.step(engine.Flush{N: 1})
+	for _, on := range [...]tree.Side{tree.Host, tree.Container} {
+		g.step(engine.Flushed{Side: on, N: 1})
+	}
+	for _, path := range filesIn(all, "d")[10:] {
+		g.saw(tree.Container, path, tree.Get(all, path)) // it is back
+	}
+	if g.count("FlushDone") > 0 {
+		t.Error("a flush is over in the middle")
+	}
+	g.do(slow)
+	g.play()
+	if sum := g.s.Summary(); sum.Braked > 0 || g.count("Brake") != 2 || g.count("FlushDone") != 1 || !tree.Same(g.real[0], g.real[1]) || g.real[0].Files() != 92 {
+		t.Errorf("%d held, %v, %d files on the host", sum.Braked, g.log, g.real[0].Files())
 	}
 }
 

@@ -104,6 +104,6 @@ func (s *State) worked(b *backlog) bool {
 
 func (s *State) unfinished(path string) bool {
 	// What is blocked is blocked by something that is busy.
-	return s.dirty.overlaps(path) || s.parked.overlaps(path) || s.brake.ebb.overlaps(path) ||
+	return s.dirty.overlaps(path) || s.parked.overlaps(path) || s.brake.ebb.overlaps(path) || s.brake.new && s.brake.held.overlaps(path) ||
 		s.busy(tree.Host, path) || s.busy(tree.Container, path)
 }

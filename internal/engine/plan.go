@@ -135,6 +135,7 @@ func (s *State) give(on tree.Side, changes []tree.Change) {
 
 // finish says so when nothing is left to do.
 func (s *State) finish() {
+	s.weigh()
 	s.passFirst()
 	s.passBarriers()
 	s.synced = s.idle() && (s.synced && s.held.digest == s.told || s.becomeIdle())
