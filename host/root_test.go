@@ -32,6 +32,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+// H9: roots that nobody can mean.
 func TestRefuseRoot(t *testing.T) {
 	homes := []string{"/home/me"}
 	for root, want := range map[string]string{

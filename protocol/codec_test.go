@@ -118,7 +118,7 @@ func same(a, b message) bool {
 	return bytes.Equal(body(a), body(b))
 }
 
-// TestBadBodies: each of these is refused.
+// F9: each of these is refused.
 func TestBadBodies(t *testing.T) {
 	wrong := inline("right")
 	wrong[tree.DigestOf([]byte("right"))] = []byte("wrong")

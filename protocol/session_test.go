@@ -401,7 +401,7 @@ func TestApplyFails(t *testing.T) {
 	}
 }
 
-// TestCutOff: the end of the connection is never success, for nobody.
+// J11: the end of the connection is never success, for nobody.
 func TestCutOff(t *testing.T) {
 	f := newFake()
 	f.apply = func(ctx context.Context, b *replica.Batch, src replica.Source) error {
@@ -472,7 +472,7 @@ func TestNobodySpins(t *testing.T) {
 	}
 }
 
-// TestHostVanishes: the agent's end of the same.
+// J11: the agent's end of the same.
 func TestHostVanishes(t *testing.T) {
 	f := newFake()
 	closed := make(chan struct{}, 1)
@@ -487,7 +487,7 @@ func TestHostVanishes(t *testing.T) {
 	soon(t, closed)
 }
 
-// TestPulse: four ticks without a byte from the other side are the end, and
+// I10r, J12: four ticks without a byte from the other side are the end, and
 // one byte begins the count again.
 func TestPulse(t *testing.T) {
 	var p pulse
@@ -501,7 +501,7 @@ func TestPulse(t *testing.T) {
 	}
 }
 
-// TestSilence: the host sends a beat at every tick, and drops an agent of
+// J11, J12: the host sends a beat at every tick, and drops an agent of
 // which it hears nothing.
 func TestSilence(t *testing.T) {
 	ticks := make(chan time.Time)
@@ -564,7 +564,7 @@ func TestByteAtATime(t *testing.T) {
 	inTime(t, "close", func() { r.Close() })
 }
 
-// TestSilentHost: an agent whose host is stopped before it said anything, or
+// H11: an agent whose host is stopped before it said anything, or
 // does not even read, leaves.
 func TestSilentHost(t *testing.T) {
 	_, agent := pipes(t)
@@ -688,7 +688,7 @@ func TestCloseWhileBusy(t *testing.T) {
 	}
 }
 
-// TestGarbage: an agent that is no agent.
+// J15: an agent that is no agent.
 func TestGarbage(t *testing.T) {
 	for name, text := range map[string]string{
 		"text":   "sh: 1: twosync-agent: not found\r\n",
