@@ -45,7 +45,7 @@ const (
 	theSecret = "what is in here must never leave this host"
 )
 
-// TestMutated: whatever an agent does, the host keeps its promises.
+// F9, J11: whatever an agent does, the host keeps its promises.
 func TestMutated(t *testing.T) {
 	n, first := *sessions, *seed
 	if n == 0 {

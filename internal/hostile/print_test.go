@@ -179,7 +179,7 @@ func (s *stage) run(args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// TestVenom: whatever an agent says, and whatever things are called, nothing
+// F1: whatever an agent says, and whatever things are called, nothing
 // that a terminal obeys comes out of twosync but what twosync itself draws.
 func TestVenom(t *testing.T) {
 	for _, how := range []string{"banner", "refuses", "ends", "version", "features", "violates", "asks", "halts", "talks"} {
@@ -259,7 +259,7 @@ func (s *stage) ask() {
 	}
 }
 
-// TestVenomJSON: events are lines of JSON in which the venom is, escaped.
+// F1: events are lines of JSON in which the venom is, escaped.
 func TestVenomJSON(t *testing.T) {
 	for _, how := range []string{"refuses", "talks"} {
 		s := newStage(t, how)
