@@ -12,6 +12,7 @@ type Sample struct {
 	Unit   string    `json:"unit"`
 	Round  int       `json:"round"`
 	Values []float64 `json:"values,omitempty"`
+	Never  int       `json:"never,omitempty"`  // what did not come at all
 	Failed string    `json:"failed,omitempty"` // why there is no value
 }
 

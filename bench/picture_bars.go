@@ -1,0 +1,166 @@
+package main
+
+import (
+	"slices"
+	"strings"
+)
+
+// pictured are the rows of the table that are bars in the picture, by the work
+// they are of.
+var pictured = []string{"first", "first.small", "first.large", "first.big", "restart", "switch", "install", "install50k",
+	"rename.made", "rename.out", "rename.back", "large.first", "large.edit", "large.insert", "large.append"}
+
+// bar is one, with what it is beside.
+type bar struct {
+	tool   string
+	value  float64
+	after  float64 // from here to there the other side follows
+	failed bool
+}
+
+// jobs draws the bulk jobs, a group a job, all on one scale.
+func (s *svg) jobs(r Report) {
+	groups := s.groups(r, func(work string) bool { return slices.Contains(pictured, work) || isLinkFirst(work) })
+	if len(groups) == 0 {
+		return
+	}
+	s.bars(r, "Bulk jobs, until both sides are equal", groups)
+	s.y += 16
+	s.text(plotLeft, s.y, "small dim", "start", "best of %d rounds · dashed: what stands beside the job, named at its left · logarithmic", r.Rounds)
+}
+
+func isLinkFirst(work string) bool {
+	return strings.HasPrefix(work, "link.") && strings.HasSuffix(work, ".first")
+}
+
+// insides draws the work in the container.
+func (s *svg) insides(r Report) {
+	var groups []group
+	for _, w := range insideWork {
+		g := group{title: w.title, beside: own}
+		for _, t := range measured(r, "inside."+w.work) {
+			b := bar{tool: t}
+			b.value, _ = value(r.Samples, "inside."+w.work, t, best)
+			b.after, _ = value(r.Samples, "inside."+w.work+".settled", t, best)
+			g.bars = append(g.bars, b)
+		}
+		if v, ok := value(r.Samples, "inside."+w.work, own, best); ok {
+			g.against = v
+		}
+		if len(g.bars) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	if len(groups) == 0 {
+		return
+	}
+	s.bars(r, "Work in the container", groups)
+	s.y += 16
+	s.text(plotLeft, s.y, "small dim", "start", "solid: the command in the container · pale: until it is on the host · dashed: the container's own file system · logarithmic")
+}
+
+// group is one job.
+type group struct {
+	title, beside string
+	against       float64
+	bars          []bar
+}
+
+// groups makes one of each row of the table that is wanted, the first of a work.
+func (s *svg) groups(r Report, wanted func(work string) bool) []group {
+	var list []group
+	seen := map[string]bool{}
+	for _, row := range r.Rows {
+		if !wanted(row.id) || seen[row.id] {
+			continue
+		}
+		seen[row.id] = true
+		g := group{title: row.Title, beside: row.Beside}
+		if row.Against != nil {
+			g.against = *row.Against
+		}
+		for _, t := range columns() {
+			res, ok := row.Tools[t]
+			if !ok || t == row.Beside { // it is the dashed line
+				continue
+			}
+			b := bar{tool: t, failed: res.Failed != ""}
+			if res.Value != nil {
+				b.value = *res.Value
+			}
+			g.bars = append(g.bars, b)
+		}
+		if len(g.bars) > 0 {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// bars draws groups below each other.
+func (s *svg) bars(r Report, title string, groups []group) {
+	var all []float64
+	for _, g := range groups {
+		all = append(all, g.against)
+		for _, b := range g.bars {
+			all = append(all, b.value, b.after)
+		}
+	}
+	axis := newLogAxis(all)
+	s.y += 48
+	s.text(svgMargin, s.y, "head", "start", "%s", title)
+	s.y += 24
+	top, bottom := s.y, s.y
+	for _, g := range groups {
+		bottom += groupHeight(g)
+	}
+	s.grid(axis, top, bottom)
+	for _, g := range groups {
+		s.group(r, g, axis)
+	}
+}
+
+const (
+	groupHead = 22.0
+	barHeight = 13.0
+	barRow    = 18.0
+	groupGap  = 8.0
+)
+
+func groupHeight(g group) float64 { return groupHead + barRow*float64(len(g.bars)) + groupGap }
+
+func (s *svg) group(r Report, g group, axis logAxis) {
+	s.text(svgMargin, s.y+15, "dim", "start", "%s", clip(g.title, 92))
+	s.y += groupHead
+	top := s.y
+	for _, b := range g.bars {
+		s.bar(r, g, b, axis)
+	}
+	if g.against > 0 {
+		x := axis.at(g.against)
+		s.line(x, top-3, x, s.y-2, "floor")
+		s.text(plotRight+12, top-7, "small dim", "start", "%s", clip(g.beside+" "+show(g.against, seconds), 34))
+	}
+	s.y += groupGap
+}
+
+func (s *svg) bar(r Report, g group, b bar, axis logAxis) {
+	middle, class := s.y+barRow/2, r.class(b.tool)
+	s.label(r, b.tool, middle+4)
+	s.y += barRow
+	if b.failed {
+		s.text(plotRight+12, middle+4, "small dim", "start", "failed")
+		return
+	}
+	x := axis.at(b.value)
+	s.rect(plotLeft, middle-barHeight/2, x-plotLeft, barHeight, "bar "+class)
+	text := show(b.value, seconds)
+	if g.against > 0 && b.tool != g.beside {
+		text += " · ×" + short(b.value/g.against)
+	}
+	if b.after > b.value {
+		s.rect(x, middle-barHeight/2, axis.at(b.after)-x, barHeight, "after "+class)
+		text += " · on the host " + show(b.after, seconds)
+	}
+	s.text(plotRight+12, middle+4, bold(b.tool, "small"), "start", "%s", text)
+}
