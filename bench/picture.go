@@ -3,22 +3,23 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // picture is bench.svg: every save that was timed, the bulk jobs, and the work in
 // the container. What was not measured takes no room.
 func picture(r Report) []byte {
 	var s svg
-	s.y = svgMargin + 18
-	s.text(svgMargin, s.y, "title", "start", "twosync, side by side")
+	s.x, s.y = svgMargin, svgMargin+18
+	s.text(0, s.y, "title", "start", "twosync, side by side")
 	m := r.Machine
 	s.y += 20
-	s.text(svgMargin, s.y, "small dim", "start", "%s", clip(fmt.Sprintf("%s · %s, %d CPUs · %s", m.Date.Format("2006-01-02"), m.CPU, m.CPUs, m.System), 140))
+	s.text(0, s.y, "small dim", "start", "%s", clip(fmt.Sprintf("%s · %s, %d CPUs · %s", m.Date.Format("2006-01-02"), m.CPU, m.CPUs, m.System), 180))
 	s.y += 15
-	s.text(svgMargin, s.y, "small dim", "start", "%s", clip(fmt.Sprintf("%s · host %s, container %s", m.Engine, m.HostFS, m.GuestFS), 140))
+	s.text(0, s.y, "small dim", "start", "%s", clip(fmt.Sprintf("%s · host %s, container %s", m.Engine, m.HostFS, m.GuestFS), 180))
 	if len(r.Models) > 0 {
 		s.y += 15
-		s.text(svgMargin, s.y, "small dim", "start", "%s stand in for the shares of macOS: %s", listed(r.Models), model)
+		s.text(0, s.y, "small dim", "start", "Stand-ins for the shares of macOS (%s): %s", model, strings.Join(r.Models, ", "))
 	}
 	before := s.y
 	s.latencies(r)
@@ -26,7 +27,7 @@ func picture(r Report) []byte {
 	s.insides(r)
 	if s.y == before {
 		s.y += 40
-		s.text(svgMargin, s.y, "dim", "start", "Nothing was measured that this picture shows.")
+		s.text(0, s.y, "dim", "start", "Nothing was measured that this picture shows.")
 	}
 	return s.bytes()
 }
@@ -66,20 +67,23 @@ func (s *svg) latencies(r Report) {
 		return
 	}
 	axis := newLogAxis(all)
-	for _, l := range latencies {
-		s.latency(r, l, axis)
+	for i := 0; i < len(latencies); i += 2 {
+		var draw []func()
+		for _, l := range latencies[i:min(i+2, len(latencies))] {
+			if len(measured(r, l.work)) > 0 {
+				draw = append(draw, func() { s.latency(r, l, axis) })
+			}
+		}
+		s.columns(draw...)
 	}
-	s.y += 16
-	s.text(plotLeft, s.y, "small dim", "start", "a dot is one save · thick: p50, thin: p95, of all rounds · dashed: p50 of the floor of the idle tree · logarithmic")
+	s.y += 18
+	s.text(0, s.y, "small dim", "start", "A dot is one save. Thick: p50, thin: p95, of all rounds. Dashed: p50 of the floor in an idle directory, to which × is the ratio. Logarithmic.")
 }
 
 func (s *svg) latency(r Report, l latency, axis logAxis) {
 	tools := measured(r, l.work)
-	if len(tools) == 0 {
-		return
-	}
 	s.y += 44
-	s.text(svgMargin, s.y, "head", "start", "%s", l.title)
+	s.text(0, s.y, "head", "start", "%s", l.title)
 	s.y += 24
 	top := s.y
 	s.grid(axis, top, top+svgRow*float64(len(tools)))
@@ -102,7 +106,7 @@ func (s *svg) latencyRow(r Report, work, tool string, axis logAxis, floor float6
 		if failure(r.Samples, work, tool) != "" {
 			text = "failed"
 		}
-		s.text(plotRight+12, middle+4, "dim", "start", "%s", text)
+		s.text(numbersAt, middle+4, "dim", "start", "%s", text)
 		return
 	}
 	for i, v := range values {
@@ -111,11 +115,12 @@ func (s *svg) latencyRow(r Report, work, tool string, axis logAxis, floor float6
 	half, most := percentile(values, 0.5), percentile(values, 0.95)
 	s.line(axis.at(half), middle-9, axis.at(half), middle+9, "mark "+class)
 	s.line(axis.at(most), middle-7, axis.at(most), middle+7, "mark95 "+class)
-	text := fmt.Sprintf("%s · p95 %s", show(half, seconds), show(most, seconds))
+	text := show(half, seconds)
 	if floor > 0 && tool != "floor" {
-		text += " · ×" + short(half/floor)
+		text += " ×" + short(half/floor)
 	}
-	s.text(plotRight+12, middle+4, bold(tool, "small"), "start", "%s", text)
+	text += " · p95 " + show(most, seconds)
+	s.text(numbersAt, middle+4, bold(tool, "small"), "start", "%s", text)
 }
 
 // label names a tool at the left of its row.
@@ -169,20 +174,6 @@ func floorOf(samples []Sample, work string) (float64, bool) {
 func clip(text string, most int) string {
 	if r := []rune(text); len(r) > most {
 		return string(r[:most-1]) + "…"
-	}
-	return text
-}
-
-func listed(names []string) string {
-	text := ""
-	for i, n := range names {
-		switch {
-		case i > 0 && i == len(names)-1:
-			text += " and "
-		case i > 0:
-			text += ", "
-		}
-		text += n
 	}
 	return text
 }

@@ -25,8 +25,8 @@ func (s *svg) jobs(r Report) {
 		return
 	}
 	s.bars(r, "Bulk jobs, until both sides are equal", groups)
-	s.y += 16
-	s.text(plotLeft, s.y, "small dim", "start", "best of %d rounds · dashed: what stands beside the job, named at its left · logarithmic", r.Rounds)
+	s.y += 12
+	s.text(0, s.y, "small dim", "start", "The best of %d rounds. Dashed: what stands beside the job, named at its right, to which × is the ratio. Logarithmic.", r.Rounds)
 }
 
 func isLinkFirst(work string) bool {
@@ -55,8 +55,8 @@ func (s *svg) insides(r Report) {
 		return
 	}
 	s.bars(r, "Work in the container", groups)
-	s.y += 16
-	s.text(plotLeft, s.y, "small dim", "start", "solid: the command in the container · pale: until it is on the host · dashed: the container's own file system · logarithmic")
+	s.y += 12
+	s.text(0, s.y, "small dim", "start", "The best of %d rounds. Solid: the command in the container. Pale, and after the arrow: until it is on the host. Dashed: the container's own file system, to which × is the ratio. Logarithmic.", r.Rounds)
 }
 
 // group is one job.
@@ -108,16 +108,41 @@ func (s *svg) bars(r Report, title string, groups []group) {
 	}
 	axis := newLogAxis(all)
 	s.y += 48
-	s.text(svgMargin, s.y, "head", "start", "%s", title)
+	s.text(0, s.y, "head", "start", "%s", title)
 	s.y += 24
-	top, bottom := s.y, s.y
-	for _, g := range groups {
-		bottom += groupHeight(g)
+	half := halfOf(groups)
+	draw := func(groups []group) func() {
+		return func() {
+			height := 0.0
+			for _, g := range groups {
+				height += groupHeight(g)
+			}
+			s.grid(axis, s.y, s.y+height)
+			for _, g := range groups {
+				s.group(r, g, axis)
+			}
+		}
 	}
-	s.grid(axis, top, bottom)
-	for _, g := range groups {
-		s.group(r, g, axis)
+	if half == len(groups) {
+		s.columns(draw(groups))
+		return
 	}
+	s.columns(draw(groups[:half]), draw(groups[half:]))
+}
+
+// halfOf is how many groups go into the first column, so that both are about as
+// long.
+func halfOf(groups []group) int {
+	whole, height := 0.0, 0.0
+	for _, g := range groups {
+		whole += groupHeight(g)
+	}
+	for i, g := range groups {
+		if height += groupHeight(g); height >= whole/2 {
+			return i + 1
+		}
+	}
+	return len(groups)
 }
 
 const (
@@ -130,7 +155,7 @@ const (
 func groupHeight(g group) float64 { return groupHead + barRow*float64(len(g.bars)) + groupGap }
 
 func (s *svg) group(r Report, g group, axis logAxis) {
-	s.text(svgMargin, s.y+15, "dim", "start", "%s", clip(g.title, 92))
+	s.text(0, s.y+15, "dim halo", "start", "%s", clip(g.title, 66))
 	s.y += groupHead
 	top := s.y
 	for _, b := range g.bars {
@@ -139,7 +164,7 @@ func (s *svg) group(r Report, g group, axis logAxis) {
 	if g.against > 0 {
 		x := axis.at(g.against)
 		s.line(x, top-3, x, s.y-2, "floor")
-		s.text(plotRight+12, top-7, "small dim", "start", "%s", clip(g.beside+" "+show(g.against, seconds), 34))
+		s.text(numbersAt, top-7, "small dim", "start", "%s", clip(g.beside+" "+show(g.against, seconds), 32))
 	}
 	s.y += groupGap
 }
@@ -149,18 +174,18 @@ func (s *svg) bar(r Report, g group, b bar, axis logAxis) {
 	s.label(r, b.tool, middle+4)
 	s.y += barRow
 	if b.failed {
-		s.text(plotRight+12, middle+4, "small dim", "start", "failed")
+		s.text(numbersAt, middle+4, "small dim", "start", "failed")
 		return
 	}
 	x := axis.at(b.value)
 	s.rect(plotLeft, middle-barHeight/2, x-plotLeft, barHeight, "bar "+class)
 	text := show(b.value, seconds)
 	if g.against > 0 && b.tool != g.beside {
-		text += " · ×" + short(b.value/g.against)
+		text += " ×" + short(b.value/g.against)
 	}
 	if b.after > b.value {
 		s.rect(x, middle-barHeight/2, axis.at(b.after)-x, barHeight, "after "+class)
-		text += " · on the host " + show(b.after, seconds)
+		text += " → " + show(b.after, seconds)
 	}
-	s.text(plotRight+12, middle+4, bold(b.tool, "small"), "start", "%s", text)
+	s.text(numbersAt, middle+4, bold(b.tool, "small"), "start", "%s", text)
 }

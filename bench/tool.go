@@ -141,7 +141,7 @@ func (b *bench) leaveOut(format string, args ...any) {
 	b.missing = append(b.missing, text)
 }
 
-// version asks a command for its version: the first line of what it prints.
+// version asks a command for its version.
 func version(ctx context.Context, args ...string) (string, error) {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return "", fmt.Errorf("no %s on this machine", args[0])
@@ -150,8 +150,19 @@ func version(ctx context.Context, args ...string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s does not say its version: %w", args[0], err)
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return strings.TrimSpace(first), nil
+	return versionLine(string(out), args[0]), nil
+}
+
+// versionLine is the first line that names the command: some name first what they
+// are built on. Without such a line it is the first.
+func versionLine(text, command string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for _, l := range lines {
+		if strings.HasPrefix(strings.ToLower(l), command) {
+			return strings.TrimSpace(l)
+		}
+	}
+	return strings.TrimSpace(lines[0])
 }
 
 // fillBy fills with a session that has nothing else to do.

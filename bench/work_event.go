@@ -19,7 +19,7 @@ type Told struct {
 const (
 	eventSaves = 30
 	// A watcher that was told nothing for so long is told nothing.
-	eventLimit = 2 * time.Second
+	eventLimit = 5 * time.Second
 )
 
 // edit is one thing that a user does to a file on the host.
@@ -77,7 +77,7 @@ func (b *bench) eventTool(ctx context.Context, t tool) (err error) {
 		var took []float64
 		never := 0
 		for i := range eventSaves {
-			data := probe.Text(b.next(), uint64(i), savedSize)
+			data := probe.Text(b.next(), uint64(i), savedSize+int64(i))
 			saved, told, err := b.tell(ctx, p, s, "saved.txt", probe.Request{Op: "save", Path: "saved.txt", Data: data})
 			if err != nil {
 				return err
