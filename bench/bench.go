@@ -54,7 +54,7 @@ type bench struct {
 type settings struct {
 	tools, workloads      []string
 	tree, image           string
-	files, rounds         int
+	files, rounds, saves  int // saves are those of one round
 	largeMiB, transferMiB int64
 	trips                 []time.Duration
 	volume, hostClock     bool

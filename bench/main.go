@@ -26,23 +26,27 @@ func main() {
 	}
 }
 
-func benchmark(ctx context.Context, args []string) (err error) {
+func benchmark(ctx context.Context, args []string) error {
 	o, err := flags(ctx, args)
 	if err != nil {
 		return err
 	}
+	return measure(ctx, o, args)
+}
+
+// measure is the whole run.
+func measure(ctx context.Context, o settings, args []string) error {
 	work, err := workFolder()
 	if err != nil {
 		return err
 	}
 	b := &bench{options: o, args: args, out: os.Stderr, work: work, shared: map[string]*kept{}, versions: map[string]string{}}
-	defer func() { err = errors.Join(err, b.finish()) }()
 	if err := b.prepare(ctx); err != nil {
-		return err
+		return errors.Join(err, b.finish())
 	}
 	m := b.describe(ctx)
 	ran := b.run(ctx)
-	return errors.Join(ran, b.write(m)) // what was measured before an interrupt is worth keeping
+	return errors.Join(ran, b.write(m), b.finish()) // what was measured before an interrupt is worth keeping
 }
 
 // workFolder makes the folder for everything that goes away again. On macOS it is
@@ -62,7 +66,7 @@ func workFolder() (string, error) {
 }
 
 func flags(ctx context.Context, args []string) (settings, error) {
-	var o settings
+	o := settings{saves: savesARound}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	chosenTools := f.String("tools", strings.Join(names(tools, func(t tool) string { return t.name }), ","), "which tools, with commas between; what is not installed is left out")
 	chosenWork := f.String("workloads", strings.Join(usual(), ","), "which workloads, with commas between; also "+strings.Join(unusual(), ", "))

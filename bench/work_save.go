@@ -111,7 +111,7 @@ func save(ctx context.Context, b *bench) error {
 		}
 		for round := range b.options.rounds {
 			for _, s := range savers {
-				if err := s.take(ctx, b, round, savesARound); err != nil {
+				if err := s.take(ctx, b, round, b.options.saves); err != nil {
 					return errors.Join(err, stop())
 				}
 			}
