@@ -197,18 +197,25 @@ func (b *bench) run(ctx context.Context) error {
 
 // add records a sample and shows it.
 func (b *bench) add(work, tool, unit string, round int, values ...float64) {
-	b.samples = append(b.samples, Sample{Work: work, Tool: tool, Unit: unit, Round: round, Values: values})
 	text := show(percentile(values, 0.5), unit)
 	if len(values) > 1 {
 		text = fmt.Sprintf("p50 %s, p95 %s, max %s", text, show(percentile(values, 0.95), unit), show(slices.Max(values), unit))
 	}
-	b.say("  %s, round %d, %s: %s", work, round+1, tool, text)
+	b.record(Sample{Work: work, Tool: tool, Unit: unit, Round: round, Values: values}, text)
 }
 
 // failed records why there is no number.
 func (b *bench) failed(work, tool string, err error) {
-	b.samples = append(b.samples, Sample{Work: work, Tool: tool, Failed: err.Error()})
-	b.say("  %s %s FAILED: %v", work, tool, err)
+	b.record(Sample{Work: work, Tool: tool, Failed: err.Error()}, "FAILED: "+err.Error())
+}
+
+func (b *bench) record(s Sample, text string) {
+	name := s.Tool
+	if t, known := find(s.Tool); known && t.model {
+		s.Model, name = model, fmt.Sprintf("%s (%s)", s.Tool, model)
+	}
+	b.samples = append(b.samples, s)
+	b.say("  %s, round %d, %s: %s", s.Work, s.Round+1, name, text)
 }
 
 // next returns a seed that was not used before in this run, the same in each run.

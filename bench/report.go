@@ -73,8 +73,12 @@ func (b *bench) page(r Report) string {
 	if table := judged(r.Rows, mainTool); strings.Count(table, "\n") > 2 {
 		fmt.Fprintf(&p, "\n## %s and its budgets\n\n%s", mainTool, table)
 	}
-	if table := together(r.Rows, columns(), r.heading); table != "" {
+	actual := slices.DeleteFunc(columns(), func(t string) bool { return slices.Contains(r.Models, t) })
+	if table := together(r.Rows, actual); table != "" {
 		fmt.Fprintf(&p, "\n## Side by side\n\nIn brackets: the ratio to what stands beside.\n\n%s", table)
+	}
+	if table := modelled(r.Rows, r.Models); table != "" {
+		fmt.Fprintf(&p, "\n## Stand-ins for the shares of macOS\n\n%s", table)
 	}
 	p.WriteString(extraTable(r))
 	p.WriteString(eventTable(r))
@@ -151,33 +155,31 @@ func extra(samples []Sample, work, tool string) string {
 	return fmt.Sprintf("%+.1f µs", (v-base)*1e6)
 }
 
-// eventTable says what a watcher in the container is told.
+// eventTable says what a watcher in the container is told, a line a tool.
 func eventTable(r Report) string {
 	if len(r.Events) == 0 {
 		return ""
 	}
 	var p strings.Builder
-	p.WriteString("\n## What a watcher in the container is told of an edit on the host\n\n| edit")
-	var tools []string
-	told := map[string]string{}
-	for _, e := range r.Events {
-		if !slices.Contains(tools, e.Tool) {
-			tools = append(tools, e.Tool)
-			p.WriteString(" | " + r.heading(e.Tool))
+	fmt.Fprintf(&p, "\n## What a watcher in the container is told of an edit on the host\n\n| tool | %s |\n|%s\n",
+		strings.Join(names(edits, func(e edit) string { return e.name }), " | "), strings.Repeat("---|", len(edits)+1))
+	for _, t := range columns() {
+		cells, told := []string{r.heading(t)}, false
+		for _, edit := range edits {
+			text := ""
+			for _, e := range r.Events {
+				if e.Tool == t && e.Edit == edit.name {
+					if text = strings.Join(e.Events, " "); text == "" {
+						text = "nothing"
+					}
+					told = true
+				}
+			}
+			cells = append(cells, text)
 		}
-		text := strings.Join(e.Events, " ")
-		if text == "" {
-			text = "nothing"
+		if told {
+			fmt.Fprintf(&p, "| %s |\n", strings.Join(cells, " | "))
 		}
-		told[e.Tool+"/"+e.Edit] = text
-	}
-	p.WriteString(" |\n|" + strings.Repeat("---|", len(tools)+1) + "\n")
-	for _, e := range edits {
-		cells := []string{e.name}
-		for _, t := range tools {
-			cells = append(cells, told[t+"/"+e.name])
-		}
-		fmt.Fprintf(&p, "| %s |\n", strings.Join(cells, " | "))
 	}
 	return p.String()
 }

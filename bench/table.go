@@ -181,7 +181,7 @@ func judged(rows []row, tool string) string {
 
 // together is the table of all tools: what each did, and in brackets its ratio to
 // what stands beside. Rows that only one tool has say nothing here.
-func together(rows []row, tools []string, head func(tool string) string) string {
+func together(rows []row, tools []string) string {
 	used := slices.DeleteFunc(slices.Clone(tools), func(t string) bool {
 		return !slices.ContainsFunc(rows, func(r row) bool { _, ok := r.Tools[t]; return ok })
 	})
@@ -189,13 +189,10 @@ func together(rows []row, tools []string, head func(tool string) string) string 
 		return ""
 	}
 	var b strings.Builder
-	heads := []string{"work", "beside"}
-	for _, t := range used {
-		heads = append(heads, head(t))
-	}
+	heads := append([]string{"work", "beside"}, used...)
 	fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(heads, " | "), strings.Repeat("---|", len(heads)))
 	for _, r := range rows {
-		if len(r.Tools) < 2 {
+		if !slices.ContainsFunc(used[1:], func(t string) bool { _, ok := r.Tools[t]; return ok }) {
 			continue
 		}
 		cells := []string{r.Title, ""}
@@ -210,6 +207,29 @@ func together(rows []row, tools []string, head func(tool string) string) string 
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 	}
 	return b.String()
+}
+
+// modelled is the table of the stand-ins: a line for each result, which says what
+// it is.
+func modelled(rows []row, models []string) string {
+	var b strings.Builder
+	for _, r := range rows {
+		for _, t := range models {
+			res, ok := r.Tools[t]
+			if !ok {
+				continue
+			}
+			beside := ""
+			if r.Against != nil {
+				beside = r.Beside + " " + show(*r.Against, r.Unit)
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Title, beside, t, res.withRatio(r.Unit), model)
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "| work | beside | stand-in | took | |\n|---|---|---|---|---|\n" + b.String()
 }
 
 func (r result) withRatio(unit string) string {

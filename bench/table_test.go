@@ -78,20 +78,23 @@ func TestTables(t *testing.T) {
 	if table := judged(got, "twosync"); table != want {
 		t.Errorf("got\n%s\nwant\n%s", table, want)
 	}
-	want = `| work | beside | twosync | OTHER | TAR |
+	want = `| work | beside | twosync | other | tar |
 |---|---|---|---|---|
 | one save | floor 800 µs | 1.2 ms (×1.50) | 80 ms (×100) |  |
 | first | tar 5 s | 6 s (×1.20) |  | 5 s (×1.00) |
 | against itself | the small 1 s | 5 s (×5.00) | 4 s (×2.00) |  |
 | told |  | 500 ms, never 1 times | never |  |
 `
-	head := func(tool string) string {
-		if tool == "twosync" {
-			return tool
-		}
-		return strings.ToUpper(tool)
+	if table := together(got, list); table != want {
+		t.Errorf("got\n%s\nwant\n%s", table, want)
 	}
-	if table := together(got, list, head); table != want {
+	want = `| work | beside | stand-in | took | |
+|---|---|---|---|---|
+| one save | floor 800 µs | other | 80 ms (×100) | model, not macOS |
+| against itself | the small 1 s | other | 4 s (×2.00) | model, not macOS |
+| told |  | other | never | model, not macOS |
+`
+	if table := modelled(got, []string{"other", "absent"}); table != want {
 		t.Errorf("got\n%s\nwant\n%s", table, want)
 	}
 }

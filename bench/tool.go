@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -119,7 +120,7 @@ func (b *bench) makeReady(ctx context.Context) error {
 func (b *bench) keepUsable(ctx context.Context, names []string, check func(t tool) error) error {
 	b.tools = nil
 	for _, t := range tools {
-		if indexOf(names, func(n string) bool { return n == t.name }) < 0 {
+		if !slices.Contains(names, t.name) || t.share && !b.usesShares() {
 			continue
 		}
 		if err := check(t); err != nil {
@@ -133,6 +134,9 @@ func (b *bench) keepUsable(ctx context.Context, names []string, check func(t too
 	}
 	return nil
 }
+
+// usesShares says whether a workload has a part for shares.
+func (b *bench) usesShares() bool { return b.wants("save") || b.wants("inside") || b.wants("event") }
 
 // leaveOut says what is not measured, and why.
 func (b *bench) leaveOut(format string, args ...any) {

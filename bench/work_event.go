@@ -94,8 +94,8 @@ func (b *bench) eventTool(ctx context.Context, t tool) (err error) {
 				break // it will not be told of the others
 			}
 		}
-		b.samples = append(b.samples, Sample{Work: "event", Tool: t.name, Unit: seconds, Round: round, Values: took, Never: never})
-		b.say("  event, round %d, %s: told of %d, never of %d", round+1, t.name, len(took), never)
+		b.record(Sample{Work: "event", Tool: t.name, Unit: seconds, Round: round, Values: took, Never: never},
+			fmt.Sprintf("told of %d, never of %d", len(took), never))
 	}
 	return nil
 }
