@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -13,10 +14,13 @@ import (
 // it renames: beside the directory, where nobody watches.
 const floorTemporary = ".floor"
 
-// sendFile writes a name and a content, each after its length, in one call.
+// sendFile writes a name and a content, each after its length, in one call. What
+// is gone again, as an editor's temporary file is, is not sent.
 func sendFile(dir, name string, out io.Writer) error {
 	content, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	frame := binary.BigEndian.AppendUint32(nil, uint32(len(name)))

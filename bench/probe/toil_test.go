@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,15 +14,15 @@ func TestToil(t *testing.T) {
 	if err := Make(src, 1, 60, 0); err != nil {
 		t.Fatal(err)
 	}
-	var bytes int64
+	var size int64
 	for _, f := range Plan(1, 60, 0) {
-		bytes += f.Size
+		size += f.Size
 	}
 	if n, err := statAll(src); n != 60+3+1+1 || err != nil { // 3 directories, the one above them, and the root
 		t.Errorf("%d entries, %v", n, err)
 	}
-	if n, size, err := readAll(src); n != 60 || size != bytes || err != nil {
-		t.Errorf("%d files, %d bytes, want %d, %v", n, size, bytes, err)
+	if n, got, err := readAll(src); n != 60 || got != size || err != nil {
+		t.Errorf("%d files, %d bytes, want %d, %v", n, got, size, err)
 	}
 	built := filepath.Join(dir, "built")
 	if n, err := build(src, built, 50); n != 50 || err != nil {
@@ -118,5 +119,14 @@ func TestReplace(t *testing.T) {
 	}
 	if err := arrive(dir, []Expect{{Path: "file", Size: 3, Want: []byte("new")}}, 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFloorOutlivesATemporaryFile: a file that an editor has renamed by the time
+// it is read ended the floor.
+func TestFloorOutlivesATemporaryFile(t *testing.T) {
+	var out bytes.Buffer
+	if err := sendFile(t.TempDir(), "file~", &out); err != nil || out.Len() > 0 {
+		t.Errorf("%d bytes, %v", out.Len(), err)
 	}
 }
