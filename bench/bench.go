@@ -167,14 +167,13 @@ func (b *bench) finish() error {
 	if b.box != nil {
 		errs = append(errs, b.box.remove())
 	}
-	for _, s := range b.standIns {
-		errs = append(errs, s.unmount())
-	}
 	errs = append(errs, b.restoreWatches())
-	if len(errs) > 0 && errors.Join(errs...) != nil { // something may still be mounted in it
-		return errors.Join(append(errs, fmt.Errorf("left in place: %s", b.work))...)
+	for _, s := range b.standIns {
+		if err := s.unmount(); err != nil { // nothing is removed below a mount
+			return errors.Join(append(errs, err, fmt.Errorf("left in place: %s", b.work))...)
+		}
 	}
-	return os.RemoveAll(b.work)
+	return errors.Join(append(errs, os.RemoveAll(b.work))...)
 }
 
 // run runs the workloads. One that fails is a failed run of its own; the others

@@ -14,6 +14,7 @@ import (
 type child struct {
 	cmd   *exec.Cmd
 	log   *os.File
+	over  func() error // of the context: why all ends
 	ended chan struct{}
 	err   error // of its end; to be read once ended is closed
 }
@@ -31,7 +32,7 @@ func (b *bench) startChild(ctx context.Context, env []string, args ...string) (*
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	c := &child{cmd: cmd, log: log, ended: make(chan struct{})}
+	c := &child{cmd: cmd, log: log, over: ctx.Err, ended: make(chan struct{})}
 	go func() { // stop waits for it
 		c.err = cmd.Wait()
 		close(c.ended)
@@ -77,6 +78,9 @@ func (c *child) process() int { return c.cmd.Process.Pid }
 func (c *child) stop() error {
 	select {
 	case <-c.ended:
+		if c.over() != nil { // the user has interrupted everything
+			return c.log.Close()
+		}
 		return errors.Join(fmt.Errorf("%s ended by itself: %w: %s", c.cmd.Args[0], c.err, c.said()), c.log.Close())
 	default:
 	}

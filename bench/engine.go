@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -95,8 +96,10 @@ func findEngine(ctx context.Context, base string) (*container, error) {
 		return nil, err
 	}
 	c.engine.Context, _ = docker(ctx, nil, "context", "show")
-	if busybox, err := findBusybox(c.arch); err == nil {
-		c.busybox = busybox
+	if runtime.GOOS == "linux" {
+		if busybox, err := findBusybox(c.arch); err == nil {
+			c.busybox = busybox
+		}
 	}
 	return c, nil
 }

@@ -164,15 +164,17 @@ func (b *bench) reaches(p pair, d direction) (err error) {
 // caughtUp waits until the container has what the host has, and a save comes
 // through.
 func (b *bench) caughtUp(ctx context.Context, p pair, d direction) error {
-	has, err := b.here.Do(probe.Request{Op: "expect", Root: p.host})
-	if err != nil {
-		return err
-	}
-	if _, err := b.there.Do(probe.Request{Op: "arrive", Root: p.container, Expect: has.Expect, Limit: inSyncLimit}); err != nil {
-		return err
-	}
-	if _, _, err := b.untilEqual(ctx, p); err != nil {
-		return err
+	for end := time.Now().Add(inSyncLimit); ; {
+		err := b.alike(p)
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			return err
+		}
+		if err := rest(ctx, equalPause); err != nil {
+			return err
+		}
 	}
 	if err := b.reaches(p, d); err != nil {
 		return err
@@ -181,6 +183,23 @@ func (b *bench) caughtUp(ctx context.Context, p pair, d direction) error {
 	_, gone := from.Do(probe.Request{Op: "remove", Root: source, Path: "ready"})
 	_, seen := to.Do(probe.Request{Op: "arrive", Root: sink, Limit: arriveLimit, Expect: []probe.Expect{{Path: "ready", Size: probe.Absent}}})
 	return errors.Join(gone, seen)
+}
+
+const alikeLimit = 5 * time.Second
+
+// alike looks whether the container has what the host has now: first file by
+// file, which disturbs nobody, and only then at all content. Someone may be
+// saving, so what is asked for is soon out of date.
+func (b *bench) alike(p pair) error {
+	has, err := b.here.Do(probe.Request{Op: "expect", Root: p.host})
+	if err != nil {
+		return err
+	}
+	if _, err := b.there.Do(probe.Request{Op: "arrive", Root: p.container, Expect: has.Expect, Limit: alikeLimit}); err != nil {
+		return err
+	}
+	_, _, err = b.equal(p)
+	return err
 }
 
 // stateFolder is where a session keeps what it knows.

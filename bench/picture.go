@@ -49,8 +49,9 @@ type latency struct{ work, title string }
 var latencies = []latency{
 	{"save.out", "One save, host to container"},
 	{"save.back", "One save, container to host"},
-	{"busy.out", "One save, host to container, while a first sync runs"},
-	{"busy.back", "One save, container to host, while a first sync runs"},
+	{"bulk.out", "One save, host to container, during a bulk transfer"},
+	{"bulk.back", "One save, container to host, during a bulk transfer"},
+	{"busy.out", "One save, host to container, during a first sync"},
 	{"event", "A save on the host, until the container's watcher is told"},
 }
 
@@ -159,7 +160,7 @@ func measured(r Report, work string) []string {
 
 // floorOf is what a save in the idle tree cannot go below.
 func floorOf(samples []Sample, work string) (float64, bool) {
-	idle := map[string]string{"busy.out": "save.out", "busy.back": "save.back"}[work]
+	idle := map[string]string{"busy.out": "save.out", "bulk.out": "save.out", "bulk.back": "save.back"}[work]
 	if idle == "" {
 		idle = work
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -26,7 +27,15 @@ func (s *svg) jobs(r Report) {
 	}
 	s.bars(r, "Bulk jobs, until both sides are equal", groups)
 	s.y += 12
-	s.text(0, s.y, "small dim", "start", "The best of %d rounds. Dashed: what stands beside the job, named at its right, to which × is the ratio. Logarithmic.", r.Rounds)
+	s.text(0, s.y, "small dim", "start", "%s Dashed: what stands beside the job, named at its right, to which × is the ratio. Logarithmic.", r.rounds())
+}
+
+// rounds says which round a bar is of.
+func (r Report) rounds() string {
+	if r.Rounds == 1 {
+		return "One round."
+	}
+	return fmt.Sprintf("The best of %d rounds.", r.Rounds)
 }
 
 func isLinkFirst(work string) bool {
@@ -56,7 +65,7 @@ func (s *svg) insides(r Report) {
 	}
 	s.bars(r, "Work in the container", groups)
 	s.y += 12
-	s.text(0, s.y, "small dim", "start", "The best of %d rounds. Solid: the command in the container. Pale, and after the arrow: until it is on the host. Dashed: the container's own file system, to which × is the ratio. Logarithmic.", r.Rounds)
+	s.text(0, s.y, "small dim", "start", "%s Solid: the command in the container. Pale, and after the arrow: until it is on the host. Dashed: the container's own file system, to which × is the ratio. Logarithmic.", r.rounds())
 }
 
 // group is one job.

@@ -24,8 +24,8 @@ text{font:13px -apple-system,"Segoe UI","Helvetica Neue",Arial,"DejaVu Sans",san
 .twosync{fill:#0a58ca;stroke:#0a58ca}.mutagen{fill:#bc4c00;stroke:#bc4c00}.unison{fill:#8250df;stroke:#8250df}
 .watch{fill:#bf3989;stroke:#bf3989}.rsync{fill:#9a6700;stroke:#9a6700}.bind{fill:#1a7f37;stroke:#1a7f37}
 .reference{fill:#6e7781;stroke:#6e7781}.model{fill:#57a0a8;stroke:#57a0a8}
-.dot{stroke:none;fill-opacity:.35}.mark{stroke-width:3}.mark95{stroke-width:1.5}.bar{stroke:none}
-.after{stroke:none;fill-opacity:.4}
+circle.dot{stroke:none;fill-opacity:.35}.mark{stroke-width:3}.mark95{stroke-width:1.5}rect.bar{stroke:none}
+rect.after{stroke:none;fill-opacity:.4}
 @media (prefers-color-scheme:dark){
 text{fill:#e6edf3}.dim{fill:#9198a1}.halo{stroke:#0d1117}.ground{fill:#0d1117;stroke:#3d444d}.grid{stroke:#262c36}.floor{stroke:#9198a1}
 .twosync{fill:#58a6ff;stroke:#58a6ff}.mutagen{fill:#f0883e;stroke:#f0883e}.unison{fill:#b083f0;stroke:#b083f0}

@@ -49,17 +49,8 @@ func startMutagen(ctx context.Context, b *bench, p pair, _ direction, o options)
 // begin makes the session, or finds the one that the daemon has gone on with, and
 // waits until it says that the sides are the same.
 func (s *mutagenSession) begin(ctx context.Context, b *bench, p pair, resumed bool) error {
-	for end := time.Now().Add(stopLimit); ; {
-		err := s.run(ctx, "sync", "list")
-		if err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			return err
-		}
-		if err := rest(ctx, childPause); err != nil {
-			return err
-		}
+	if err := s.again(ctx, "sync", "list"); err != nil { // the daemon comes up
+		return err
 	}
 	if !resumed {
 		if err := s.run(ctx, "sync", "create", "--name", "bench", "--no-global-configuration", "--mode", "two-way-resolved",
@@ -67,7 +58,20 @@ func (s *mutagenSession) begin(ctx context.Context, b *bench, p pair, resumed bo
 			return err
 		}
 	}
-	return s.run(ctx, "sync", "flush", "bench")
+	return s.again(ctx, "sync", "flush", "bench") // a session that goes on has to connect first
+}
+
+// again runs a command until it succeeds, or has failed for long.
+func (s *mutagenSession) again(ctx context.Context, args ...string) error {
+	for end := time.Now().Add(4 * stopLimit); ; {
+		err := s.run(ctx, args...)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		if err := rest(ctx, childPause); err != nil {
+			return err
+		}
+	}
 }
 
 func (s *mutagenSession) run(ctx context.Context, args ...string) error {

@@ -88,7 +88,8 @@ func mounted(path string) bool {
 
 // unmount ends a stand-in: its process ends when it is unmounted.
 func (s standIn) unmount() error {
-	if !mounted(s.at) {
+	if !mounted(s.at) { // it failed, or it has ended by itself
+		_ = s.child.stop()
 		return nil
 	}
 	command := "fusermount3"

@@ -21,7 +21,7 @@ type workload struct {
 var workloads = []workload{
 	{"first", "the tree, many small files, and a few large ones go into an empty directory of the container", first, false},
 	{"save", "one file is saved in the idle tree, either way", save, false},
-	{"busy", "one file is saved, either way, while a first sync is on its way", busy, false},
+	{"busy", "one file is saved while a first sync is on its way, and either way during a bulk transfer", busy, false},
 	{"switch", "a branch switch in the tree", branchSwitch, false},
 	{"install", "many new files in the container reach the host", install, false},
 	{"install50k", "five times as many", install50k, false},
@@ -235,16 +235,16 @@ func (b *bench) each(ctx context.Context, j job) error {
 		open = append(open, k)
 	}
 	broken := map[*kept]bool{}
-	try := func(k *kept, do func() error) {
+	try := func(work string, k *kept, do func() error) {
 		if err := do(); err != nil && ctx.Err() == nil {
-			b.failed(j.work, k.tool.name, err)
+			b.failed(work, k.tool.name, err)
 			broken[k] = true
 		}
 	}
 	for round := range b.options.rounds {
 		for _, k := range open {
 			if !broken[k] {
-				try(k, func() error { return errors.Join(k.start(ctx, b), j.round(k, round)) })
+				try(j.work, k, func() error { return errors.Join(k.start(ctx, b), j.round(k, round)) })
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -253,10 +253,10 @@ func (b *bench) each(ctx context.Context, j job) error {
 	}
 	for _, k := range open {
 		if j.memory && !broken[k] {
-			try(k, func() error { return errors.Join(k.start(ctx, b), b.remember(ctx, k, j.work)) })
+			try("memory."+j.work+".host", k, func() error { return errors.Join(k.start(ctx, b), b.remember(ctx, k, j.work)) })
 		}
 		if j.discard || broken[k] {
-			try(k, func() error { return b.discard(k) })
+			try(j.work+".end", k, func() error { return b.discard(k) })
 		}
 	}
 	return ctx.Err()
