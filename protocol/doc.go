@@ -51,7 +51,8 @@
 //	5           unknown: text (why nothing is known of it)
 //
 // The entries of one message, and the elements of the list that holds them,
-// are at most 5242880 together; directories nest at most 256 deep.
+// are at most 5242880 together. What is at a path has no deeper one in it than a
+// path may be.
 //
 // Contents are a list of digest, string: digests rise strictly, each is that
 // of its string, and the strings have at most 256 KiB together.

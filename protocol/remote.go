@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -206,7 +207,7 @@ func (r *Remote) withdraw(seq uint64) bool {
 // accepted makes a refusal an error.
 func accepted(m message) (message, error) {
 	if m, ok := m.(refused); ok {
-		return nil, &RefusedError{m.Text, m.Remedy}
+		return nil, &RefusedError{cmp.Or(m.Text, "the agent does not say why"), m.Remedy}
 	}
 	return m, nil
 }

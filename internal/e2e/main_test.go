@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -43,12 +45,12 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	built.dir = dir
+	if err := build(); err != nil {
+		return 1, err
+	}
 	if engineAnswers() == nil {
 		removeLeftovers()
 		defer removeImages()
-		if err := build(); err != nil {
-			return 1, err
-		}
 	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", atOnce); err != nil {
