@@ -138,8 +138,11 @@ func (b *bench) untilEqual(ctx context.Context, p pair) (host, container probe.R
 }
 
 const (
-	reachTries = 300
-	reachPause = 100 * time.Millisecond
+	reachTries = 30
+	// Between two tries: at first the pause of one who is eager, then of one who
+	// lets a slow tool finish what it has begun.
+	reachPause  = 100 * time.Millisecond
+	reachPauses = 5 // times the pause is doubled
 )
 
 // reaches saves until a save arrives, for tools that do not say when they are
@@ -152,7 +155,7 @@ func (b *bench) reaches(p pair, d direction) (err error) {
 		if _, err := from.Do(probe.Request{Op: "save", Root: source, Path: name, Data: text}); err != nil {
 			return err
 		}
-		_, err = to.Do(probe.Request{Op: "arrive", Root: sink, Limit: reachPause,
+		_, err = to.Do(probe.Request{Op: "arrive", Root: sink, Limit: reachPause << min(i, reachPauses),
 			Expect: []probe.Expect{{Path: name, Size: int64(len(text)), Want: text}}})
 		if err == nil {
 			return nil
@@ -162,44 +165,45 @@ func (b *bench) reaches(p pair, d direction) (err error) {
 }
 
 // caughtUp waits until the container has what the host has, and a save comes
-// through.
-func (b *bench) caughtUp(ctx context.Context, p pair, d direction) error {
+// through. It returns when the first was so.
+func (b *bench) caughtUp(ctx context.Context, p pair, d direction) (at time.Time, err error) {
 	for end := time.Now().Add(inSyncLimit); ; {
-		err := b.alike(p)
-		if err == nil {
+		if at, err = b.alike(p); err == nil {
 			break
 		}
 		if time.Now().After(end) {
-			return err
+			return at, err
 		}
 		if err := rest(ctx, equalPause); err != nil {
-			return err
+			return at, err
 		}
 	}
 	if err := b.reaches(p, d); err != nil {
-		return err
+		return at, err
 	}
 	from, to, source, sink := b.at(p, d)
 	_, gone := from.Do(probe.Request{Op: "remove", Root: source, Path: "ready"})
 	_, seen := to.Do(probe.Request{Op: "arrive", Root: sink, Limit: arriveLimit, Expect: []probe.Expect{{Path: "ready", Size: probe.Absent}}})
-	return errors.Join(gone, seen)
+	return at, errors.Join(gone, seen)
 }
 
 const alikeLimit = 5 * time.Second
 
 // alike looks whether the container has what the host has now: first file by
-// file, which disturbs nobody, and only then at all content. Someone may be
-// saving, so what is asked for is soon out of date.
-func (b *bench) alike(p pair) error {
+// file, which disturbs nobody, and only then at all content. It returns when it
+// had seen the files. Someone may be saving, so what is asked for is soon out of
+// date.
+func (b *bench) alike(p pair) (at time.Time, err error) {
 	has, err := b.here.Do(probe.Request{Op: "expect", Root: p.host})
 	if err != nil {
-		return err
+		return at, err
 	}
 	if _, err := b.there.Do(probe.Request{Op: "arrive", Root: p.container, Expect: has.Expect, Limit: alikeLimit}); err != nil {
-		return err
+		return at, err
 	}
+	at = time.Now()
 	_, _, err = b.equal(p)
-	return err
+	return at, err
 }
 
 // stateFolder is where a session keeps what it knows.

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
 
 // pair is a directory on the host and one in the container.
@@ -39,8 +40,8 @@ type tool struct {
 	// returns when the two sides are the same. Nil: the tool cannot.
 	start func(ctx context.Context, b *bench, p pair, d direction, o options) (session, error)
 	// fill brings the host's directory into the container once. What is left to
-	// end then, which nobody waits for, is done by stop. Nil: it cannot.
-	fill func(ctx context.Context, b *bench, p pair) (stop func() error, err error)
+	// end then is the session's, and nobody waits for it. Nil: it cannot.
+	fill func(ctx context.Context, b *bench, p pair) (session, error)
 
 	oneWay bool // what is made in the container stays there
 	direct bool // it speaks to the engine itself, so no link can be put between
@@ -170,14 +171,24 @@ func versionLine(text, command string) string {
 }
 
 // fillBy fills with a session that has nothing else to do.
-func fillBy(start func(context.Context, *bench, pair, direction, options) (session, error)) func(context.Context, *bench, pair) (func() error, error) {
-	return func(ctx context.Context, b *bench, p pair) (func() error, error) {
-		s, err := start(ctx, b, p, toContainer, options{})
-		if err != nil {
-			return nil, err
-		}
-		return s.stop, nil
+func fillBy(start func(context.Context, *bench, pair, direction, options) (session, error)) func(context.Context, *bench, pair) (session, error) {
+	return func(ctx context.Context, b *bench, p pair) (session, error) {
+		return start(ctx, b, p, toContainer, options{})
 	}
+}
+
+// silent is a session that does not say when the sides are the same: it had to be
+// seen, and what was done to see it comes after.
+type silent interface {
+	alikeAt() time.Time
+}
+
+// startedAt is when the sides of a session that has just started were the same.
+func startedAt(s session) time.Time {
+	if s, ok := s.(silent); ok {
+		return s.alikeAt()
+	}
+	return time.Now()
 }
 
 func indexOf[T any](all []T, is func(T) bool) int {

@@ -21,8 +21,8 @@ func findTar(ctx context.Context, b *bench) error {
 func readyTar(_ context.Context, b *bench) error { return b.needs("tar") }
 
 // fillTar is what users write: tar here, tar there, docker exec between.
-func fillTar(ctx context.Context, b *bench, p pair) (func() error, error) {
-	return nothing, b.tarOver(ctx, "docker", p)
+func fillTar(ctx context.Context, b *bench, p pair) (session, error) {
+	return noSession{}, b.tarOver(ctx, "docker", p)
 }
 
 // tarOver uses this docker command.
@@ -57,17 +57,21 @@ func readyCopy(_ context.Context, b *bench) error { return b.needs("cp") }
 
 // fillCopy copies inside the container, from a bind mount: what making the files
 // there costs.
-func fillCopy(_ context.Context, b *bench, p pair) (func() error, error) {
+func fillCopy(_ context.Context, b *bench, p pair) (session, error) {
 	rel, err := filepath.Rel(b.dataDir(), p.host)
 	if err != nil || !filepath.IsLocal(rel) {
 		return nil, fmt.Errorf("cp: internal error: %s is not mounted", p.host)
 	}
 	from := mountedData + "/" + filepath.ToSlash(rel) + "/."
 	_, err = b.there.Do(probe.Request{Op: "run", Args: []string{"cp", "-r", from, p.container}})
-	return nothing, err
+	return noSession{}, err
 }
 
-func nothing() error { return nil }
+// noSession is what is left of a tool that has ended, or that nothing runs for.
+type noSession struct{}
+
+func (noSession) stop() error  { return nil }
+func (noSession) process() int { return 0 }
 
 func findRsync(ctx context.Context, b *bench) error {
 	said, err := version(ctx, "rsync", "--version")

@@ -30,14 +30,9 @@ func (b *bench) addShare(tool, shown string) error {
 	return nil
 }
 
-// shareSession does nothing: the directory is one.
-type shareSession struct{}
-
-func (shareSession) stop() error  { return nil }
-func (shareSession) process() int { return 0 }
-
+// startShare has nothing to start: the directory is one.
 func startShare(_ context.Context, b *bench, p pair, _ direction, _ options) (session, error) {
-	return shareSession{}, b.mkdir(p)
+	return noSession{}, b.mkdir(p)
 }
 
 // A stand-in is a FUSE file system of this machine between the share and the

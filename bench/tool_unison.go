@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // unisonMonitor is what Unison needs on both sides to be told of changes. Without
@@ -51,8 +52,17 @@ func startUnison(ctx context.Context, b *bench, p pair, d direction, o options) 
 	if err != nil {
 		return nil, err
 	}
-	if err := b.caughtUp(ctx, p, d); err != nil {
+	at, err := b.caughtUp(ctx, p, d)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start unison: %w: %s", err, s.said()), s.stop())
 	}
-	return s, nil
+	return unisonSession{s, at}, nil
 }
+
+// unisonSession says nothing that a program could rely on.
+type unisonSession struct {
+	*child
+	alike time.Time
+}
+
+func (s unisonSession) alikeAt() time.Time { return s.alike }

@@ -183,7 +183,7 @@ func (b *bench) sized(ctx context.Context, t tool, name string, files, perDir in
 	if err != nil || there {
 		return k, err
 	}
-	b.add("first."+name, t.name, seconds, 0, time.Since(filled).Seconds())
+	b.add("first."+name, t.name, seconds, 0, startedAt(k.session).Sub(filled).Seconds())
 	return k, b.remember(ctx, k, "first."+name)
 }
 

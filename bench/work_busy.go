@@ -76,7 +76,7 @@ func (b *bench) busyOnce(ctx context.Context, t tool, kind busyKind, source stri
 			err = errors.Join(err, os.Rename(here, there))
 		}
 	}()
-	s := saver{work: kind.work, tool: t.name, p: p, s: shareSession{}, dir: "saved", d: kind.d}
+	s := saver{work: kind.work, tool: t.name, p: p, s: noSession{}, dir: "saved", d: kind.d}
 	if err := b.prepareSaves(s); err != nil {
 		return err
 	}

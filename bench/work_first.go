@@ -66,7 +66,7 @@ func (b *bench) firstRound(ctx context.Context, work, root string, round int) er
 		if t.fill == nil {
 			continue
 		}
-		took, err := b.firstOnce(ctx, root, func(p pair) (func() error, error) { return t.fill(ctx, b, p) })
+		took, err := b.firstOnce(ctx, root, func(p pair) (session, error) { return t.fill(ctx, b, p) })
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -80,7 +80,7 @@ func (b *bench) firstRound(ctx context.Context, work, root string, round int) er
 }
 
 // firstOnce times one way of filling an empty directory.
-func (b *bench) firstOnce(ctx context.Context, root string, fill func(p pair) (func() error, error)) (took float64, err error) {
+func (b *bench) firstOnce(ctx context.Context, root string, fill func(p pair) (session, error)) (took float64, err error) {
 	p := pair{root, fmt.Sprintf("%s/first-%d", containerRoot, b.next())}
 	defer func() {
 		_, gone := b.there.Do(probe.Request{Op: "remove", Root: p.container})
@@ -91,11 +91,11 @@ func (b *bench) firstOnce(ctx context.Context, root string, fill func(p pair) (f
 		return 0, err
 	}
 	start := time.Now()
-	stop, err := fill(p)
-	took = time.Since(start).Seconds()
+	s, err := fill(p)
 	if err != nil {
 		return 0, err
 	}
+	took = startedAt(s).Sub(start).Seconds()
 	_, _, err = b.equal(p)
-	return took, errors.Join(err, stop())
+	return took, errors.Join(err, s.stop())
 }

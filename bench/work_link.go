@@ -73,7 +73,7 @@ func (b *bench) linkFirst(ctx context.Context, round time.Duration, slow string)
 			if t.direct || t.fill == nil {
 				continue
 			}
-			took, err := b.firstOnce(ctx, root, func(p pair) (func() error, error) { return b.fillOver(ctx, t, p, slow) })
+			took, err := b.firstOnce(ctx, root, func(p pair) (session, error) { return b.fillOver(ctx, t, p, slow) })
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -88,15 +88,11 @@ func (b *bench) linkFirst(ctx context.Context, round time.Duration, slow string)
 }
 
 // fillOver fills through a slow docker command.
-func (b *bench) fillOver(ctx context.Context, t tool, p pair, slow string) (func() error, error) {
+func (b *bench) fillOver(ctx context.Context, t tool, p pair, slow string) (session, error) {
 	if t.start == nil {
-		return nothing, b.tarOver(ctx, filepath.Join(slow, "docker"), p)
+		return noSession{}, b.tarOver(ctx, filepath.Join(slow, "docker"), p)
 	}
-	s, err := t.start(ctx, b, p, toContainer, options{path: slow})
-	if err != nil {
-		return nil, err
-	}
-	return s.stop, nil
+	return t.start(ctx, b, p, toContainer, options{path: slow})
 }
 
 func (b *bench) linkSaves(ctx context.Context, t tool, round time.Duration, slow string) (err error) {

@@ -49,8 +49,10 @@ func (b *bench) again(ctx context.Context, k *kept) (float64, error) {
 		return 0, err
 	}
 	start := time.Now()
-	err := k.start(ctx, b)
-	return time.Since(start).Seconds(), err
+	if err := k.start(ctx, b); err != nil {
+		return 0, err
+	}
+	return startedAt(k.session).Sub(start).Seconds(), nil
 }
 
 // twiceFind is the budget of a restart, of both parts.
