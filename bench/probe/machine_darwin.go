@@ -22,6 +22,10 @@ func fsType(path string) (string, error) {
 	return unix.ByteSliceToString(s.Fstypename[:]), nil
 }
 
+// psColumns are what parsePS reads; names are left empty so that there is no
+// heading.
+const psColumns = "pid=,ppid=,rss=,time=,comm="
+
 // processes asks ps, which says nothing of bytes read and written.
 func processes() ([]Process, error) {
 	out, err := exec.Command("ps", "-axo", psColumns).Output()

@@ -8,11 +8,7 @@ import (
 	"time"
 )
 
-// psColumns are what parsePS reads; names are left empty so that there is no
-// heading.
-const psColumns = "pid=,ppid=,rss=,time=,comm="
-
-// parsePS reads what ps prints on macOS.
+// parsePS reads what ps prints on macOS for psColumns.
 func parsePS(text string) ([]Process, error) {
 	var all []Process
 	for line := range strings.Lines(text) {
