@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,6 +154,20 @@ func TestFlags(t *testing.T) {
 		if indexOf(o.workloads, func(name string) bool { return name == w }) >= 0 {
 			t.Errorf("%s runs without being asked for", w)
 		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for want, args := range map[int][]string{2: {"-tools", "nothing"}} {
+		if got := exitCode(benchmark(context.Background(), args)); got != want {
+			t.Errorf("%q: %d, want %d", args, got, want)
+		}
+	}
+	if got := exitCode(fmt.Errorf("run: %w", context.Canceled)); got != 130 {
+		t.Errorf("interrupted: %d", got)
+	}
+	if got := exitCode(errors.New("no engine")); got != 1 {
+		t.Errorf("failed: %d", got)
 	}
 }
 

@@ -22,14 +22,30 @@ func main() {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
 		stop()
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// usageError is one that another command line would not have.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitCode is 2 for what the command line is to blame for, 130 after an interrupt.
+func exitCode(err error) int {
+	switch {
+	case errors.As(err, new(usageError)):
+		return 2
+	case errors.Is(err, context.Canceled):
+		return 130
+	}
+	return 1
 }
 
 func benchmark(ctx context.Context, args []string) error {
 	o, err := flags(ctx, args)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	return measure(ctx, o, args)
 }

@@ -180,19 +180,20 @@ func judged(rows []row, tool string) string {
 }
 
 // together is the table of all tools: what each did, and in brackets its ratio to
-// what stands beside. Rows that only one tool has say nothing here.
+// what stands beside. Rows that only the judged tool has say nothing here.
 func together(rows []row, tools []string) string {
 	used := slices.DeleteFunc(slices.Clone(tools), func(t string) bool {
 		return !slices.ContainsFunc(rows, func(r row) bool { _, ok := r.Tools[t]; return ok })
 	})
-	if len(used) < 2 {
+	others := slices.DeleteFunc(slices.Clone(used), func(t string) bool { return t == tools[0] })
+	if len(others) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	heads := append([]string{"work", "beside"}, used...)
 	fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(heads, " | "), strings.Repeat("---|", len(heads)))
 	for _, r := range rows {
-		if !slices.ContainsFunc(used[1:], func(t string) bool { _, ok := r.Tools[t]; return ok }) {
+		if !slices.ContainsFunc(others, func(t string) bool { _, ok := r.Tools[t]; return ok }) {
 			continue
 		}
 		cells := []string{r.Title, ""}

@@ -88,6 +88,12 @@ func TestTables(t *testing.T) {
 	if table := together(got, list); table != want {
 		t.Errorf("got\n%s\nwant\n%s", table, want)
 	}
+	if table := together(got, []string{"twosync"}); table != "" {
+		t.Errorf("one tool beside itself:\n%s", table)
+	}
+	if table := together(got, []string{"twosync", "tar"}); !strings.Contains(table, "| first | tar 5 s | 6 s (×1.20) | 5 s (×1.00) |") || strings.Contains(table, "one save") {
+		t.Errorf("got\n%s", table)
+	}
 	want = `| work | beside | stand-in | took | |
 |---|---|---|---|---|
 | one save | floor 800 µs | other | 80 ms (×100) | model, not macOS |
