@@ -28,6 +28,11 @@ func saveLines() []line {
 	return list
 }
 
+// writes is what making the change took where it was made.
+func writes(work string) *reference {
+	return &reference{work: work + ".writes", stat: best, name: "the writes"}
+}
+
 func besideTool(work, tool string, s stat) *reference {
 	return &reference{work: work, tool: tool, stat: s}
 }
@@ -86,9 +91,9 @@ func (b *bench) firstLines() []line {
 		{title: "the same, beside cp -r inside the container", work: "first", stat: best, unit: seconds, beside: besideTool("first", "cp", best)},
 		{title: "first sync, " + count(b.bulk()) + " small files", work: "first.small", stat: best, unit: seconds, beside: tar("first.small")},
 		{title: fmt.Sprintf("first sync, %d large files, %d MiB", largeOnes, b.options.largeMiB), work: "first.large", stat: best, unit: seconds, beside: tar("first.large")},
-		{title: "first sync, the largest tree, " + count(b.options.files) + " files", work: "first.big", stat: best, unit: seconds},
-		{title: "first sync, 1M files", work: "first.million", stat: best, unit: seconds},
-		{title: "first sync, one directory of " + count(wideFiles) + " files", work: "first.wide", stat: best, unit: seconds},
+		{title: "first sync, the largest tree, " + count(b.options.files) + " files", work: "first.big", stat: best, unit: seconds, beside: writes("first.big")},
+		{title: "first sync, 1M files", work: "first.million", stat: best, unit: seconds, beside: writes("first.million")},
+		{title: "first sync, one directory of " + count(wideFiles) + " files", work: "first.wide", stat: best, unit: seconds, beside: writes("first.wide")},
 	}
 }
 
@@ -96,12 +101,12 @@ func (b *bench) bulkLines() []line {
 	bulk, five := count(b.bulk()), count(5*b.bulk())
 	return []line{
 		{title: fmt.Sprintf("branch switch: %d changed, %d new, %d gone", b.turn.Changed, b.turn.New, b.turn.Gone), work: "switch", stat: best, unit: seconds,
-			beside: &reference{"switch.writes", "", best, "the writes"}, first: budget{most: 1.5}, speed: budget{most: 0.8}},
+			beside: writes("switch"), first: budget{most: 1.5}, speed: budget{most: 0.8}},
 		{title: bulk + " new files in the container, until on the host", work: "install", stat: best, unit: seconds,
 			beside: besideTool("install", "cp", best), first: budget{ratio: 2.5}, speed: budget{ratio: 1.5}},
 		{title: five + " new files in the container, until on the host", work: "install50k", stat: best, unit: seconds,
 			beside: &reference{"install", "", best, "the " + bulk}, speed: budget{ratio: 5.5}},
-		{title: bulk + " new files on the host, until in the container", work: "rename.made", stat: best, unit: seconds},
+		{title: bulk + " new files on the host, until in the container", work: "rename.made", stat: best, unit: seconds, beside: writes("rename.made")},
 		{title: "directory of " + bulk + " renamed on the host", work: "rename.out", stat: best, unit: seconds, first: budget{most: 0.5}, speed: budget{most: 0.15}},
 		{title: "directory of " + bulk + " renamed in the container", work: "rename.back", stat: best, unit: seconds, first: budget{most: 0.5}, speed: budget{most: 0.15}},
 	}
@@ -131,7 +136,8 @@ func (b *bench) linkLines() []line {
 	var list []line
 	for _, round := range b.options.trips {
 		for _, d := range directions {
-			l := line{title: fmt.Sprintf("link with %v round trip: one save, %v, p50", round, d), work: linkWork(round) + "." + string(d), stat: p50, unit: seconds}
+			l := line{title: fmt.Sprintf("link with %v round trip: one save, %v, p50", round, d), work: linkWork(round) + "." + string(d), stat: p50, unit: seconds,
+				beside: besideTool(linkWork(round)+"."+string(d), halfTrip, best)}
 			if round == 100*time.Millisecond {
 				l.first, l.speed = budget{most: 0.1}, budget{most: 0.065}
 			}

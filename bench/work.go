@@ -175,14 +175,16 @@ func (b *bench) big(ctx context.Context, t tool) (*kept, error) {
 // have it made.
 func (b *bench) sized(ctx context.Context, t tool, name string, files, perDir int) (*kept, error) {
 	_, there := b.shared[name+" "+t.name]
-	var filled time.Time
+	var began, filled time.Time
 	k, err := b.open(ctx, t, name, func(root string) error {
+		began = time.Now()
 		defer func() { filled = time.Now() }()
 		return b.make(root, files, perDir)
 	})
 	if err != nil || there {
 		return k, err
 	}
+	b.add("first."+name+".writes", t.name, seconds, 0, filled.Sub(began).Seconds())
 	b.add("first."+name, t.name, seconds, 0, startedAt(k.session).Sub(filled).Seconds())
 	return k, b.remember(ctx, k, "first."+name)
 }

@@ -144,6 +144,7 @@ func (b *bench) makeToMove(ctx context.Context, k *kept) (*moved, error) {
 		return nil, err
 	}
 	b.add("rename.made", k.tool.name, seconds, 0, took)
+	b.add("rename.made.writes", k.tool.name, seconds, 0, r.Took.Seconds())
 	return m, nil
 }
 

@@ -21,11 +21,17 @@ const linkRate = 20_000_000
 // need on it.
 const byteTime = "bytes/rate"
 
+// halfTrip is what a save over a link is a ratio to: no message is faster.
+const halfTrip = "half a trip"
+
 func linkWork(round time.Duration) string { return fmt.Sprintf("link.%v", round) }
 
 // links does its work while the docker command is one that takes its time.
 func links(ctx context.Context, b *bench) error {
 	for _, round := range b.options.trips {
+		for _, d := range directions {
+			b.add(linkWork(round)+"."+string(d), halfTrip, seconds, 0, round.Seconds()/2)
+		}
 		slow, err := b.slowDocker(round)
 		if err != nil {
 			return err
