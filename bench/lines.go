@@ -136,19 +136,22 @@ func (b *bench) linkLines() []line {
 	var list []line
 	for _, round := range b.options.trips {
 		for _, d := range directions {
-			l := line{title: fmt.Sprintf("link with %v round trip: one save, %v, p50", round, d), work: linkWork(round) + "." + string(d), stat: p50, unit: seconds,
+			l := line{title: fmt.Sprintf("link, %v round trip: one save, %v, p50", round, d), work: linkWork(round) + "." + string(d), stat: p50, unit: seconds,
 				beside: besideTool(linkWork(round)+"."+string(d), halfTrip, best)}
 			if round == 100*time.Millisecond {
 				l.first, l.speed = budget{most: 0.1}, budget{most: 0.065}
 			}
 			list = append(list, l)
 		}
-		l := line{title: fmt.Sprintf("link with %v round trip, 20 MB/s: first sync, %s small files", round, count(b.bulk())),
-			work: linkWork(round) + ".first", stat: best, unit: seconds, beside: besideTool(linkWork(round)+".first", byteTime, best)}
-		if round == 100*time.Millisecond {
-			l.speed = budget{ratio: 1.3}
+		for _, w := range []struct{ work, title string }{{".first", "first sync, %s small files"}, {".files", "%s small files in a running session"}} {
+			work := linkWork(round) + w.work
+			l := line{title: fmt.Sprintf("link, %v, 20 MB/s: ", round) + fmt.Sprintf(w.title, count(b.bulk())),
+				work: work, stat: best, unit: seconds, beside: besideTool(work, byteTime, best)}
+			if round == 100*time.Millisecond {
+				l.speed = budget{ratio: 1.3}
+			}
+			list = append(list, l)
 		}
-		list = append(list, l)
 	}
 	return list
 }

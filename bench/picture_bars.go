@@ -21,7 +21,7 @@ type bar struct {
 
 // jobs draws the bulk jobs, a group a job, all on one scale.
 func (s *svg) jobs(r Report) {
-	groups := s.groups(r, func(work string) bool { return slices.Contains(pictured, work) || isLinkFirst(work) })
+	groups := s.groups(r, func(work string) bool { return slices.Contains(pictured, work) || isLinkJob(work) })
 	if len(groups) == 0 {
 		return
 	}
@@ -38,8 +38,8 @@ func (r Report) rounds() string {
 	return fmt.Sprintf("The best of %d rounds.", r.Rounds)
 }
 
-func isLinkFirst(work string) bool {
-	return strings.HasPrefix(work, "link.") && strings.HasSuffix(work, ".first")
+func isLinkJob(work string) bool {
+	return strings.HasPrefix(work, "link.") && (strings.HasSuffix(work, ".first") || strings.HasSuffix(work, ".files"))
 }
 
 // insides draws the work in the container.
@@ -164,7 +164,7 @@ const (
 func groupHeight(g group) float64 { return groupHead + barRow*float64(len(g.bars)) + groupGap }
 
 func (s *svg) group(r Report, g group, axis logAxis) {
-	s.text(0, s.y+15, "dim halo", "start", "%s", clip(g.title, 66))
+	s.text(0, s.y+15, "dim halo", "start", "%s", clip(g.title, 58))
 	s.y += groupHead
 	top := s.y
 	for _, b := range g.bars {

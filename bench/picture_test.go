@@ -31,7 +31,10 @@ func pictureReport() Report {
 	}
 	r.Samples = append(r.Samples, Sample{Work: "first", Tool: "tar", Values: []float64{1.5}}, Sample{Work: "event", Tool: "sshfs", Never: 3},
 		Sample{Work: "switch", Tool: "rsync", Failed: "the trees differ"}, Sample{Work: "inside.stat", Tool: own, Values: []float64{0.01}})
-	b := &bench{options: settings{files: fullSize, largeMiB: fullLarge}}
+	for _, w := range []string{"link.100ms.first", "link.100ms.files"} {
+		r.Samples = append(r.Samples, Sample{Work: w, Tool: mainTool, Values: []float64{3}}, Sample{Work: w, Tool: byteTime, Values: []float64{2}})
+	}
+	b := &bench{options: settings{files: fullSize, largeMiB: fullLarge, trips: []time.Duration{100 * time.Millisecond}}}
 	r.Rows = rows(b.lines(), r.Samples, columns())
 	return r
 }

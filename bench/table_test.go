@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,16 @@ func TestTables(t *testing.T) {
 func TestFailuresStayShort(t *testing.T) {
 	if got := oneCell(strings.Repeat("é", 1000)); len([]rune(got)) != maxCell+1 {
 		t.Errorf("%d runes", len([]rune(got)))
+	}
+}
+
+// TestBarsHaveRoomForTheirNames: what is clipped in the picture is not said.
+func TestBarsHaveRoomForTheirNames(t *testing.T) {
+	b := &bench{options: settings{files: fullSize, largeMiB: fullLarge, trips: []time.Duration{100 * time.Millisecond}}, turn: turn(fullSize)}
+	for _, l := range b.lines() {
+		if (slices.Contains(pictured, l.work) || isLinkJob(l.work)) && clip(l.title, 58) != l.title {
+			t.Errorf("too long for the picture: %q", l.title)
+		}
 	}
 }
 

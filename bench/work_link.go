@@ -111,11 +111,49 @@ func (b *bench) linkSaves(ctx context.Context, t tool, round time.Duration, slow
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop(), b.remove(p)) }()
-	dir, err := b.savedDir(ctx, &kept{tool: t, p: p, session: s})
+	k := &kept{tool: t, p: p, session: s}
+	dir, err := b.savedDir(ctx, k)
 	if err != nil {
 		return err
 	}
+	for n := range b.options.rounds {
+		if err := b.linkFiles(ctx, k, linkWork(round)+".files", n); err != nil {
+			return err
+		}
+	}
 	return b.takeTurns(ctx, t, []saver{{work: linkWork(round), tool: t.name, p: p, s: s, dir: dir}})
+}
+
+// linkFiles brings as many small files into a session that is there: what a first
+// sync is without connecting.
+func (b *bench) linkFiles(ctx context.Context, k *kept, work string, round int) error {
+	const name = "arriving"
+	seed, made := b.next(), filepath.Join(b.work, name)
+	if _, err := b.here.Do(probe.Request{Op: "make", Root: b.work, Path: name, Seed: seed, Files: b.bulk()}); err != nil {
+		return err
+	}
+	if err := b.quiet(); err != nil {
+		return err
+	}
+	tree, err := b.here.Do(probe.Request{Op: "tree", Root: made})
+	if err != nil {
+		return err
+	}
+	to := fmt.Sprintf("files-%d", round)
+	if err := os.Rename(made, filepath.Join(k.p.host, to)); err != nil {
+		return err
+	}
+	r, err := b.here.Do(probe.Request{Op: "ping"}) // the moment
+	if err != nil {
+		return err
+	}
+	took, err := b.until(ctx, k, toContainer, r, expected(to, seed, b.bulk()))
+	if err != nil {
+		return err
+	}
+	b.add(work, byteTime, seconds, round, float64(tree.Bytes)/linkRate)
+	b.add(work, k.tool.name, seconds, round, took)
+	return nil
 }
 
 // slowDocker returns a folder with a docker command whose standard input and
