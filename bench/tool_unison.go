@@ -47,7 +47,7 @@ func startUnison(ctx context.Context, b *bench, p pair, d direction, o options) 
 		return nil, err
 	}
 	s, err := b.startChild(ctx, append(firstOnPath(o.path), "UNISON="+state),
-		"unison", "-ui", "text", "-batch", "-auto", "-repeat", b.unisonRepeat, "-prefer", p.host, "-confirmbigdel=false",
+		"unison", "-ui", "text", "-batch", "-auto", "-repeat", b.unisonRepeat, "-prefer", p.host, "-confirmbigdel=false", "-ignorelocks", // of ours that was ended in the middle
 		"-sshcmd", shell, p.host, "ssh://bench/"+p.container)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,10 @@ var pending = map[string]string{}
 // skips are the calls that may skip a test, as file, function and arguments, with
 // where that happens.
 var skips = map[string]string{
+	"bench/bench_test.go:needsDocker: \"no Docker engine\"":                                                "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
+	"bench/probe/toil_test.go:TestExpectAllHoldsThere: err":                                                "file systems without links",
+	"bench/standin/slowfs/slowfs_test.go:mounted: \"no FUSE here\"":                                        "FUSE",
+	"bench/standin/slowfs/slowfs_test.go:mounted: \"FUSE is not allowed here: %v\", err":                   "FUSE",
 	"bench/probe/probe_test.go:TestTreeSeesEveryDifference: err":                                           "file systems without links",
 	"host/root_test.go:TestRefuseRootOfStateToCome: err":                                                   "Windows without the right to make links",
 	"host/target/docker_test.go:needDocker: err":                                                           "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
