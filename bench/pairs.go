@@ -164,11 +164,17 @@ func (b *bench) reaches(p pair, d direction) (err error) {
 	return err
 }
 
+// seen is what was seen of a tool that says nothing.
+type seen struct {
+	alike   time.Time // when the container had what the host had
+	reached time.Time // when a save had come through
+}
+
 // caughtUp waits until the container has what the host has, and a save comes
-// through. It returns when the first was so.
-func (b *bench) caughtUp(ctx context.Context, p pair, d direction) (at time.Time, err error) {
+// through.
+func (b *bench) caughtUp(ctx context.Context, p pair, d direction) (at seen, err error) {
 	for end := time.Now().Add(inSyncLimit); ; {
-		if at, err = b.alike(p); err == nil {
+		if at.alike, err = b.alike(p); err == nil {
 			break
 		}
 		if time.Now().After(end) {
@@ -181,6 +187,7 @@ func (b *bench) caughtUp(ctx context.Context, p pair, d direction) (at time.Time
 	if err := b.reaches(p, d); err != nil {
 		return at, err
 	}
+	at.reached = time.Now()
 	from, to, source, sink := b.at(p, d)
 	_, gone := from.Do(probe.Request{Op: "remove", Root: source, Path: "ready"})
 	_, seen := to.Do(probe.Request{Op: "arrive", Root: sink, Limit: arriveLimit, Expect: []probe.Expect{{Path: "ready", Size: probe.Absent}}})

@@ -180,13 +180,22 @@ func fillBy(start func(context.Context, *bench, pair, direction, options) (sessi
 // silent is a session that does not say when the sides are the same: it had to be
 // seen, and what was done to see it comes after.
 type silent interface {
-	alikeAt() time.Time
+	wasSeen() seen
 }
 
-// startedAt is when the sides of a session that has just started were the same.
+// filledAt is when a session that has just started had brought everything.
+func filledAt(s session) time.Time {
+	if s, ok := s.(silent); ok {
+		return s.wasSeen().alike
+	}
+	return time.Now()
+}
+
+// startedAt is when a session that has just started had nothing to bring, and knew
+// it: a silent one has to show that it works.
 func startedAt(s session) time.Time {
 	if s, ok := s.(silent); ok {
-		return s.alikeAt()
+		return s.wasSeen().reached
 	}
 	return time.Now()
 }

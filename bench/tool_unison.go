@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 // unisonMonitor is what Unison needs on both sides to be told of changes. Without
@@ -62,7 +61,7 @@ func startUnison(ctx context.Context, b *bench, p pair, d direction, o options) 
 // unisonSession says nothing that a program could rely on.
 type unisonSession struct {
 	*child
-	alike time.Time
+	seen seen
 }
 
-func (s unisonSession) alikeAt() time.Time { return s.alike }
+func (s unisonSession) wasSeen() seen { return s.seen }

@@ -185,7 +185,7 @@ func (b *bench) sized(ctx context.Context, t tool, name string, files, perDir in
 		return k, err
 	}
 	b.add("first."+name+".writes", t.name, seconds, 0, filled.Sub(began).Seconds())
-	b.add("first."+name, t.name, seconds, 0, startedAt(k.session).Sub(filled).Seconds())
+	b.add("first."+name, t.name, seconds, 0, filledAt(k.session).Sub(filled).Seconds())
 	return k, b.remember(ctx, k, "first."+name)
 }
 

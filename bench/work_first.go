@@ -95,7 +95,7 @@ func (b *bench) firstOnce(ctx context.Context, root string, fill func(p pair) (s
 	if err != nil {
 		return 0, err
 	}
-	took = startedAt(s).Sub(start).Seconds()
+	took = filledAt(s).Sub(start).Seconds()
 	_, _, err = b.equal(p)
 	return took, errors.Join(err, s.stop())
 }
