@@ -54,6 +54,10 @@ func TestB5Install(t *testing.T) {
 	p.inner.remove("node_modules")
 	p.inner.do(Request{Do: "install", Path: modules, N: n / 2, At: 2})
 	after = p.inner.tree()
+	p.flushHeld() // most of all that there was is gone: that has to be said
+	if code, out, stderr := p.run("accept", p.dir); code != fine {
+		t.Fatalf("accept ended with %d: %s%s", code, out, stderr)
+	}
 	same(t, "what was installed anew, but then", after, p.settled(t))
 	p.keptNothing()
 	p.stop()

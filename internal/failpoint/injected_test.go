@@ -56,7 +56,7 @@ type injection struct {
 
 func (i injection) String() string { return fmt.Sprintf("%s/%s/%d", i.call, i.errno, i.when) }
 
-// TestInjected: whatever one call of the kernel fails with, on either side, nothing
+// I1r, I4r: whatever one call of the kernel fails with, on either side, nothing
 // is lost, and a session in which nothing fails ends as it would have.
 func TestInjected(t *testing.T) {
 	if testing.Short() {
