@@ -39,6 +39,10 @@ var pending = map[string]string{}
 // skips are the calls that may skip a test, as file, function and arguments, with
 // where that happens.
 var skips = map[string]string{
+	"bench/bench_test.go:needsDocker: \"no Docker engine\"":                                                        "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
+	"bench/probe/toil_test.go:TestExpectAllHoldsThere: err":                                                        "file systems without links",
+	"bench/standin/slowfs/slowfs_test.go:mounted: \"no FUSE here\"":                                                "FUSE",
+	"bench/standin/slowfs/slowfs_test.go:mounted: \"FUSE is not allowed here: %v\", err":                           "FUSE",
 	"bench/probe/probe_test.go:TestTreeSeesEveryDifference: err":                                                   "file systems without links",
 	"host/root_test.go:TestRefuseRootOfStateToCome: err":                                                           "Windows without the right to make links",
 	"host/target/docker_test.go:needDocker: err":                                                                   "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
@@ -60,7 +64,6 @@ var skips = map[string]string{
 	"internal/fsx/os_linux_test.go:mount: \"mount %s: %v\", fstype, err":                                           "not root, or no right to mount",
 	"internal/fsx/os_linux_test.go:refuse: \"seccomp: %v\", errno":                                                 "kernels without seccomp",
 	"internal/fsx/os_test.go:TestClosedDir: \"no descriptors here\"":                                               "Windows",
-	"internal/hostile/bomb_test.go:TestBombs: \"the race detector takes the address space that is to be limited\"": "-race",
 	"internal/hostile/print_test.go:terminal: \"no terminal: %v\", err":                                            "no pseudo-terminal to be had",
 	"internal/ignore/git_test.go:gitRoot: \"git is not installed: nothing to compare with\"":                       "no git",
 	"internal/ignore/git_test.go:gitRoot: \"the names of this test cannot be made here\"":                          "file systems that fold names",
@@ -77,6 +80,7 @@ var skips = map[string]string{
 	"internal/soak/rig_test.go:needDocker: err":                                                                    "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/soak/soak_test.go:TestSoak: \"takes minutes\"":                                                       "-short",
 	"internal/watch/random_linux_test.go:TestRandom: \"needs a tmpfs on /dev/shm:\", err":                          "no /dev/shm",
+	"internal/hostile/bomb_test.go:TestBombs: \"the race detector takes the address space that is to be limited\"": "-race",
 }
 
 // layers say which layer of the search a test belongs to, by the longest prefix
