@@ -61,8 +61,13 @@ func run(args []string) error {
 		}
 		return protocol.WriteGreeting(os.Stdout, g)
 	}
-	if len(args) == 0 || args[0] != "serve" {
-		return errors.New("usage: twosync-agent serve --root DIR | twosync-agent version")
+	switch {
+	case len(args) > 3 && args[0] == "deliver":
+		return deliver(args[1], args[3:])
+	case len(args) == 2 && args[0] == "install":
+		return install(args[1])
+	case len(args) == 0 || args[0] != "serve":
+		return errors.New("usage: twosync-agent serve --root DIR | install DIR | version")
 	}
 	a, err := parse(args[1:])
 	if err != nil {

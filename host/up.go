@@ -25,6 +25,7 @@ type up struct {
 	ignore, keep []string
 	take         string
 	once, json   bool
+	cluster      clusterFlags
 
 	// state
 	root   string
@@ -41,6 +42,11 @@ until Ctrl-C. It changes nothing before it has said what it is about to do.
 TARGET is CONTAINER:/PATH, USER@CONTAINER:/PATH, docker://[USER@]CONTAINER/PATH,
 or local:PATH for a directory on this machine. A CONTAINER can be a compose
 service.
+
+On a Kubernetes cluster it is k8s://NAMESPACE/POD:/PATH or, to follow what makes
+pods, k8s://NAMESPACE/deployment/NAME:/PATH (statefulset, daemonset, job, service
+and so on); k8s:/// is the current namespace, ?container=NAME at the end names a
+container; NAME:/PATH --k8s is short for it.
 
 What does not cross: what .twosyncignore in DIR says, written like a .gitignore;
 --ignore PATTERN, the same on the command line; --keep NAME, for what each side
@@ -70,6 +76,7 @@ func newUp() *cobra.Command {
 	f.StringVar(&u.take, "take", "", "whose files win the first contact: `host|container`")
 	f.BoolVar(&u.once, "once", false, "end when both sides are in sync")
 	f.BoolVar(&u.json, "json", false, "print events as lines of JSON")
+	u.cluster.add(f)
 	sides := cobra.FixedCompletions([]string{"host", "container"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("take", sides)
 	return c
@@ -82,7 +89,7 @@ func (u *up) main(ctx context.Context) error {
 	default:
 		return &UsageError{fmt.Sprintf("--take %q is neither host nor container", u.take), "see twosync up --help"}
 	}
-	t, err := target.Parse(u.to, func(text string) { u.tell(run.Event{Kind: run.Note, Text: text}) })
+	t, err := u.cluster.parse(u.to, func(text string) { u.tell(run.Event{Kind: run.Note, Text: text}) })
 	if err != nil {
 		return err
 	}
@@ -118,6 +125,11 @@ func (u *up) sink() sink {
 
 // session takes the session's folder and keeps the two sides the same.
 func (u *up) session(ctx context.Context) error {
+	if k, ok := u.target.(*target.Kube); ok {
+		if err := k.Pin(ctx); err != nil {
+			return err
+		}
+	}
 	rules, err := readRules(u.root, u.ignore, u.keep, u.tell)
 	if err != nil {
 		return err

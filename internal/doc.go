@@ -35,5 +35,5 @@
 //	protocol             readers and writers of the streams; commands on the agent
 //	agent                the disk's loop beside the protocol
 //	host                 the control socket; the screen; signals
-//	host/target          the process behind a pipe
+//	host/target          the process behind a pipe, and the watch over its pod
 package internal

@@ -43,6 +43,7 @@ type Pipe struct {
 	stdout *os.File
 	in     *bufio.Reader // reads stdout
 	stderr tail
+	ending func() // ends what goes with the connection; may be nil
 	close  sync.Once
 }
 
@@ -55,6 +56,9 @@ func (p *Pipe) Write(b []byte) (int, error) { return p.stdin.Write(b) }
 // can be read. Closing again does nothing.
 func (p *Pipe) Close() error {
 	p.close.Do(func() {
+		if p.ending != nil {
+			p.ending()
+		}
 		// Errors say no more than that the process was faster, or how it ended.
 		_ = p.stdin.Close()
 		kill := time.AfterFunc(closeGrace, func() { _ = p.cmd.Process.Kill() })
