@@ -116,8 +116,7 @@ func kubeLine(text string) string {
 	last := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if line != "" && !klog.MatchString(line) && !strings.HasPrefix(line, "Defaulted container") &&
-			!strings.HasPrefix(line, "command terminated with") {
+		if line != "" && !klog.MatchString(line) && !strings.HasPrefix(line, "command terminated with") {
 			last = line
 			if strings.HasPrefix(strings.ToLower(line), "error") {
 				break
@@ -129,6 +128,17 @@ func kubeLine(text string) string {
 
 // klog is how a line of kubectl's log begins.
 var klog = regexp.MustCompile(`^[EWI][0-9]{4} `)
+
+// kubectlSays reports whether a line is kubectl's own, and not of the program
+// that it runs.
+func kubectlSays(line string) bool {
+	for _, own := range []string{"command terminated with", "error: ", "Error from server", "warning: ", "Warning: ", "Unable to "} {
+		if strings.HasPrefix(line, own) {
+			return true
+		}
+	}
+	return klog.MatchString(line)
+}
 
 // denied is what a cluster says that lets somebody do less than this.
 var denied = regexp.MustCompile(`User "([^"]*)" cannot (\w+) resource "([^"]*)" in API group "([^"]*)"`)

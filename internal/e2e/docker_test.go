@@ -41,6 +41,14 @@ func needDocker(t *testing.T) {
 	}
 }
 
+// needPrograms skips where there is neither an engine nor a cluster to test with.
+func needPrograms(t *testing.T) {
+	t.Helper()
+	if built.twosync == "" {
+		needDocker(t)
+	}
+}
+
 // docker runs a command of the tests' own.
 func docker(t *testing.T, args ...string) string {
 	t.Helper()

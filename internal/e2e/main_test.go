@@ -46,6 +46,9 @@ func run(m *testing.M) (int, error) {
 	if engineAnswers() == nil {
 		removeLeftovers()
 		defer removeImages()
+	}
+	defer clusterDown()
+	if engineAnswers() == nil || clusterBuilt() == nil {
 		if err := build(); err != nil {
 			return 1, err
 		}

@@ -54,7 +54,7 @@ type place struct {
 // newPlace makes one. The path is short, because a socket will be below it.
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	needDocker(t)
+	needPrograms(t)
 	top, err := os.MkdirTemp(built.dir, "p")
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ type link struct {
 // onHost returns a user of a directory on this machine.
 func onHost(t *testing.T, dir string) *user {
 	t.Helper()
-	needDocker(t)
+	needPrograms(t)
 	return newUser(t, "host", exec.Command(built.helper, "serve", dir))
 }
 
