@@ -184,8 +184,8 @@ func (k *Kube) undelivered(p *pod, d *delivery, err error) error {
 		said.Remedy = "mount an emptyDir, for example on /tmp; or " + remedies
 	case e.what == "lacks":
 		said.Msg = fmt.Sprintf("the agent cannot be put into pod %s: its image lacks %s", name, why)
-	case strings.Contains(low, "no space") || strings.Contains(low, "quota"):
-		said.Msg = fmt.Sprintf("the agent cannot be put into %s in pod %s: there is no space left", e.place, name)
+	case strings.Contains(low, "no space") || strings.Contains(low, "quota") || strings.HasPrefix(low, "head: "):
+		said.Msg = fmt.Sprintf("the agent cannot be written to %s in pod %s: %s", e.place, name, why)
 		said.Remedy = "make room for 4 MB there, or mount an emptyDir, for example on /tmp"
 	case strings.Contains(low, "permission denied"):
 		said.Msg = fmt.Sprintf("the agent cannot run from %s in pod %s: nothing may be executed there", e.place, name)

@@ -47,9 +47,9 @@ type podContainer struct {
 type podCondition struct{ Type, Status, Reason, Message string }
 
 type containerStatus struct {
-	Name  string
-	Ready bool
-	State struct {
+	Name         string
+	RestartCount int
+	State        struct {
 		Waiting    *struct{ Reason, Message string }
 		Running    *struct{}
 		Terminated *struct {
@@ -146,8 +146,8 @@ func (k *Kube) running(p *pod, s containerStatus, e *Error) error {
 	switch w, t := s.State.Waiting, s.State.Terminated; {
 	case s.State.Running != nil:
 		return nil
-	case w != nil && w.Reason == "CrashLoopBackOff":
-		e.Msg = fmt.Sprintf("container %s of pod %s ends as soon as it starts (%s)", s.Name, name, w.Reason)
+	case w != nil && w.Reason == "CrashLoopBackOff", t != nil && s.RestartCount > 0:
+		e.Msg = fmt.Sprintf("container %s of pod %s ends whenever it is started (%d times)", s.Name, name, s.RestartCount+1)
 		e.Remedy = "see why: " + logs + " --previous"
 	case t != nil:
 		e.Msg = fmt.Sprintf("container %s of pod %s has ended (%s, exit status %d)", s.Name, name, t.Reason, t.ExitCode)

@@ -18,7 +18,7 @@ var kubeRules = []rule{
 	},
 	{
 		cause: noContext,
-		words: []string{"error loading config file", "invalid configuration", "unable to load root certificates"},
+		words: []string{"error loading config file", "error: stat ", "invalid configuration", "unable to load root certificates"},
 		msg:   "kubectl's configuration cannot be used: {line}", remedy: "`kubectl get pods` must work first",
 	},
 	{
@@ -51,7 +51,7 @@ var kubeRules = []rule{
 	},
 	{
 		cause: notThere,
-		words: []string{"executable file not found", "executable file `", "stat /", ": permission denied: unknown"},
+		words: []string{"executable file not found", "executable file `", ": no such file or directory: unknown", ": permission denied: unknown"},
 		msg:   "there is no such program in {name}",
 	},
 	{
