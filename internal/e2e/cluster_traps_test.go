@@ -46,7 +46,7 @@ func disturbed(t *testing.T, part string, environment ...string) {
 	p.host.remove("lib/deep")
 	p.event("lost")
 	p.back()
-	kubectl(t, "wait", "--for=condition=Ready", "pod/"+pod, "--timeout="+patience.String())
+	podReady(t, pod)
 	p.enterPod(pod, "/work/app")
 	p.settled(t)
 	p.inner.holds("main.go", "package main // while it was gone\n")

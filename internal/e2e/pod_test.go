@@ -82,7 +82,14 @@ func newPod(t *testing.T, p plan) string {
 func startPod(t *testing.T, name string, p plan) {
 	t.Helper()
 	apply(t, p.object(t, name))
-	kubectl(t, "wait", "--for=condition=Ready", "pod/"+name, "--timeout="+patience.String())
+	podReady(t, name)
+}
+
+func podReady(t *testing.T, name string) {
+	t.Helper()
+	if _, err := tryKubectl("", "wait", "--for=condition=Ready", "pod/"+name, "--timeout="+patience.String()); err != nil {
+		t.Fatalf("%v\n%s", err, kubectl(t, "describe", "pod", name))
+	}
 }
 
 // deletePod returns when the pod is gone.
