@@ -48,7 +48,7 @@ func (p plan) object(t *testing.T, name string) object {
 			c["command"] = p.command
 		}
 		if p.hard {
-			c["resources"] = object{"limits": object{"memory": "48Mi", "cpu": "500m"}}
+			c["resources"] = object{"limits": object{"memory": "48Mi", "cpu": "500m"}, "requests": object{"memory": "8Mi", "cpu": "10m"}}
 			c["securityContext"] = object{"readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false,
 				"capabilities": object{"drop": []string{"ALL"}}}
 		}
