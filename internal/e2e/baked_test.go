@@ -58,6 +58,8 @@ func lockedDown(r recipe) plan {
 }
 
 // The agent of the image is taken: nothing is written outside of the directory.
+//
+// where: Kubernetes, hardened pod from scratch: the agent is in the image, in a usual place or one that is named
 func TestBakedInPod(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {
@@ -87,6 +89,8 @@ func TestBakedInPod(t *testing.T) {
 
 // An agent of another version says so, and takes in ours where there is a place;
 // with a shell in the image or without one. The next time it is there already.
+//
+// where: Kubernetes, hardened pod from scratch: the agent in the image is of another version
 func TestBakedOtherVersionInPod(t *testing.T) {
 	t.Parallel()
 	bare := map[string]string{"usr/local/bin/twosync-agent": otherAgent(t)}
@@ -117,6 +121,9 @@ func TestBakedOtherVersionInPod(t *testing.T) {
 }
 
 // The same in Docker, where a volume is all that can be written to.
+//
+// where: Docker, read-only root and a volume: the agent is in the image, in a usual place or one that is named
+// where: Docker, read-only root and a volume: the agent in the image is of another version
 func TestBakedInDocker(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {
@@ -213,6 +220,8 @@ func agentImage(t *testing.T, p *place) string {
 
 // The remedy is one: the init container that manifest prints brings the agent
 // into a pod made from scratch, whose image has nothing of ours.
+//
+// where: Kubernetes, hardened pod from scratch: an init container brings the agent
 func TestAgentManifest(t *testing.T) {
 	t.Parallel()
 	p := newClusterPlace(t)

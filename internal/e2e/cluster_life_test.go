@@ -7,6 +7,9 @@ import (
 )
 
 // Every scenario, in both directions, in a pod as clusters make them.
+//
+// where: Kubernetes, any pod: every way to save, create, delete and rename, in both directions
+// where: Kubernetes, hardened pod: every way to save, create, delete and rename, in both directions
 func TestPodWays(t *testing.T) {
 	long(t)
 	for name, p := range map[string]plan{
@@ -35,6 +38,8 @@ func transports(t *testing.T, f func(t *testing.T, environment ...string)) {
 }
 
 // J4: the container of a pod ends and is started again, empty.
+//
+// where: Kubernetes, hardened pod: the container is restarted under a session
 func TestPodContainerRestarted(t *testing.T) {
 	t.Parallel()
 	pod := newPod(t, hardened)
@@ -55,6 +60,8 @@ func TestPodContainerRestarted(t *testing.T) {
 
 // J5: a pod is deleted, and its owner makes another one of the same name. While
 // the first one ends, twosync stays in it; it does not go back into it.
+//
+// where: Kubernetes, hardened pod: the pod is deleted, and made again under its name (WebSocket and SPDY)
 func TestPodRecreated(t *testing.T) {
 	t.Parallel()
 	transports(t, func(t *testing.T, environment ...string) {
@@ -81,8 +88,35 @@ func TestPodRecreated(t *testing.T) {
 	})
 }
 
+// A user who may do what kubectl exec takes, and no more, is as well off: a pod
+// that is gone is then asked for, again and again.
+//
+// where: Kubernetes, hardened pod: the user may not list or watch pods
+func TestPodNoWatch(t *testing.T) {
+	t.Parallel()
+	pod := newPod(t, hardened)
+	name := newName()
+	kubectl(t, "create", "role", name, "--verb=get", "--resource=pods")
+	kubectl(t, "create", "role", name+"-x", "--verb=create,get", "--resource=pods/exec")
+	kubectl(t, "create", "rolebinding", name, "--role="+name, "--user="+name)
+	kubectl(t, "create", "rolebinding", name+"-x", "--role="+name+"-x", "--user="+name)
+	t.Cleanup(func() { kubectl(t, "delete", "role,rolebinding", name, name+"-x") })
+	file := kubeconfig(t, "user: {client-", "user: {as: "+name+", client-")
+	p := beginWithPod(t, "k8s:///"+pod+":/work/app?kubeconfig="+file, pod, "/work/app")
+	deletePod(t, pod)
+	p.event("lost")
+	startPod(t, pod, hardened)
+	p.back()
+	p.enterPod(pod, "/work/app")
+	p.settled(t)
+	p.keptNothing()
+	p.stop()
+}
+
 // A pod that is being deleted is not begun with; a session that was in it stays
 // until it ends, and loses nothing that is done in it until then.
+//
+// where: Kubernetes, hardened pod: the pod is being deleted; what is done in it until its end is not lost
 func TestPodTerminating(t *testing.T) {
 	t.Parallel()
 	deaf := hardened
@@ -128,6 +162,8 @@ func deployment(t *testing.T, labels map[string]string) (name string) {
 // J6: a rollout brings a new image, into which last week's source is baked. The
 // old pod is deaf to its end and takes long; the new one is taken as soon as it
 // is ready, and nothing of the host's work is undone.
+//
+// where: Kubernetes, deployment: a rollout to an image with an older source; the new pod is taken when it is ready
 func TestPodRollout(t *testing.T) {
 	t.Parallel()
 	labels := map[string]string{"app": newName()}
@@ -157,6 +193,9 @@ func TestPodRollout(t *testing.T) {
 }
 
 // Any kind that selects pods can be named, and a name alone with --k8s.
+//
+// where: Kubernetes, deployment: it is found by its kind and name, or its name alone
+// where: Kubernetes, service: its pod is found
 func TestPodByItsOwner(t *testing.T) {
 	t.Parallel()
 	labels := map[string]string{"app": newName()}
@@ -181,6 +220,8 @@ func TestPodByItsOwner(t *testing.T) {
 
 // Ctrl-C: up returns when its agent has ended. When up is killed, the agent ends
 // by itself.
+//
+// where: Kubernetes, hardened pod: no agent is left behind, also when twosync is killed (WebSocket and SPDY)
 func TestPodNoAgentIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	transports(t, func(t *testing.T, environment ...string) {

@@ -37,6 +37,8 @@ func refused(t *testing.T, all map[string]refusal) {
 }
 
 // What is wrong with names.
+//
+// where: Kubernetes, any pod: a name that is none, of a pod, container, kind, namespace or context, is explained
 func TestPodRefusesNames(t *testing.T) {
 	t.Parallel()
 	pod := newPod(t, plan{recipe: busybox, containers: []string{"main", "side"}})
@@ -58,6 +60,8 @@ func TestPodRefusesNames(t *testing.T) {
 }
 
 // What is wrong with permissions, and a cluster that is not there.
+//
+// where: Kubernetes, any pod: the rule that a user lacks is named
 func TestPodRefusesUsers(t *testing.T) {
 	t.Parallel()
 	pod := newPod(t, plan{recipe: busybox})
@@ -65,25 +69,30 @@ func TestPodRefusesUsers(t *testing.T) {
 	kubectl(t, "create", "role", name, "--verb=get", "--resource=pods")
 	kubectl(t, "create", "rolebinding", name, "--role="+name, "--user=half")
 	t.Cleanup(func() { kubectl(t, "delete", "role,rolebinding", name) })
-	edited := func(old, new string) string {
-		file := filepath.Join(t.TempDir(), "kubeconfig")
-		text, err := os.ReadFile(filepath.Join(cluster.run, "kubeconfig"))
-		must(t, err)
-		must(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), old, new)), 0o600))
-		return file
-	}
-	as := func(user string) string { return edited("user: {client-", "user: {as: "+user+", client-") }
+	as := func(user string) string { return kubeconfig(t, "user: {client-", "user: {as: "+user+", client-") }
 	refused(t, map[string]refusal{
 		"may_not_see": {target: "k8s:///" + pod + ":/app", flags: []string{"--kubeconfig", as("nobody")},
 			words: []string{"nobody may not get pods", `- {apiGroups: [""], resources: ["pods"], verbs: [get, list, watch]}`}},
 		"may_not_exec": {target: "k8s:///" + pod + ":/app", flags: []string{"--kubeconfig", as("half")},
 			words: []string{"half may not create pods/exec", `- {apiGroups: [""], resources: ["pods/exec"], verbs: [get, create]}`}},
-		"no_cluster": {target: "k8s:///" + pod + ":/app", flags: []string{"--kubeconfig", edited("https://127.0.0.1:", "https://127.0.0.2:")},
+		"no_cluster": {target: "k8s:///" + pod + ":/app", flags: []string{"--kubeconfig", kubeconfig(t, "https://127.0.0.1:", "https://127.0.0.2:")},
 			words: []string{"cannot be reached", "127.0.0.2"}},
 	})
 }
 
+// kubeconfig is the cluster's with something put in the place of something else.
+func kubeconfig(t *testing.T, old, new string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	text, err := os.ReadFile(filepath.Join(cluster.run, "kubeconfig"))
+	must(t, err)
+	must(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), old, new)), 0o600))
+	return file
+}
+
 // What is wrong with pods.
+//
+// where: Kubernetes, any pod: one that is pending, completed or crashing is explained
 func TestPodRefusesStates(t *testing.T) {
 	t.Parallel()
 	needCluster(t)
@@ -114,6 +123,8 @@ func TestPodRefusesStates(t *testing.T) {
 
 // What is wrong with places: nothing that receives a file, nowhere to put it, no
 // room, nothing may be executed; and the directory itself.
+//
+// where: Kubernetes, hardened pod: a place that is full, read-only or noexec is explained
 func TestPodRefusesPlaces(t *testing.T) {
 	t.Parallel()
 	bare := newPod(t, plan{recipe: scratch})
@@ -163,6 +174,8 @@ func buildAgent(t *testing.T, arch string) string {
 
 // A root on which nothing may be executed is synced all the same, if there is
 // another place for the agent.
+//
+// where: Kubernetes, hardened pod: the directory is on a noexec mount
 func TestPodRootIsNoexec(t *testing.T) {
 	t.Parallel()
 	pod := newPod(t, plan{recipe: busybox, hard: true, empty: map[string]object{"/scratch": {}}})

@@ -12,6 +12,8 @@ import (
 
 // The apiserver dies and is started again. With SPDY kubectl then ends with exit
 // status 0 and without a word.
+//
+// where: Kubernetes, hardened pod: the apiserver dies (WebSocket and SPDY)
 func TestClusterApiserverRestarted(t *testing.T) {
 	long(t)
 	transports(t, func(t *testing.T, environment ...string) {
@@ -20,6 +22,8 @@ func TestClusterApiserverRestarted(t *testing.T) {
 }
 
 // The same of the kubelet, where kubectl always ends like that.
+//
+// where: Kubernetes, hardened pod: the kubelet dies (WebSocket and SPDY)
 func TestClusterKubeletRestarted(t *testing.T) {
 	long(t)
 	transports(t, func(t *testing.T, environment ...string) {
@@ -29,6 +33,8 @@ func TestClusterKubeletRestarted(t *testing.T) {
 
 // When the runtime dies, the agent in the container is not even told of the end
 // of its input. It ends because nobody speaks to it, and gives its lock back.
+//
+// where: Kubernetes, hardened pod: the runtime dies (WebSocket and SPDY)
 func TestClusterRuntimeRestarted(t *testing.T) {
 	long(t)
 	transports(t, func(t *testing.T, environment ...string) {
@@ -72,6 +78,8 @@ func (p *pair) noWarnings() {
 
 // A kubelet that is frozen, and with it everything that goes through it: nobody
 // is told, on neither side. Both give up, and meet again.
+//
+// where: Kubernetes, hardened pod: the kubelet is frozen
 func TestClusterKubeletFrozen(t *testing.T) {
 	long(t)
 	pod := newPod(t, hardened)
@@ -104,6 +112,8 @@ func TestClusterKubeletFrozen(t *testing.T) {
 // what was in it is lost. It does not come to that: an agent whose host does not
 // read, such as a laptop that sleeps, ends before; and it does so although its
 // own write is stuck.
+//
+// where: Kubernetes, hardened pod: the host sleeps for a minute (WebSocket and SPDY)
 func TestPodHostAsleep(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -126,6 +136,8 @@ func TestPodHostAsleep(t *testing.T) {
 
 // A large file crosses whole in both directions, over both transports: trap 1 of
 // kubectl exec cuts an upload whose reader was redirected.
+//
+// where: Kubernetes, any pod: large files (WebSocket and SPDY)
 func TestPodLargeFiles(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -142,6 +154,8 @@ func TestPodLargeFiles(t *testing.T) {
 
 // What a container's user puts where we look for the agent does not become the
 // agent, and moves no cursor.
+//
+// where: Kubernetes, any pod: what is in the place of an agent and is none
 func TestPodLyingAgent(t *testing.T) {
 	t.Parallel()
 	pod := newPod(t, plan{recipe: recipe{name: "liar", links: busyboxLinks(), files: map[string]string{

@@ -36,6 +36,8 @@ func shellWith(t *testing.T, names ...string) recipe {
 
 // What an image must have for the agent to come in: a shell, and something that
 // reads, makes folders, and sets modes.
+//
+// where: Kubernetes, any pod: the image has a shell, mkdir, chmod, mv, and head or dd
 func TestPodDelivery(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -64,6 +66,8 @@ func TestPodDelivery(t *testing.T) {
 }
 
 // Busybox without a link for its shell, as debug images have it.
+//
+// where: Kubernetes, debug image: its shell is busybox at /busybox/sh
 func TestPodDebugImage(t *testing.T) {
 	t.Parallel()
 	r := recipe{name: "debug", links: map[string]string{"busybox/sh": "../bin/busybox"}}
@@ -75,6 +79,8 @@ func TestPodDebugImage(t *testing.T) {
 
 // Where the user is nobody and nothing but one of several mounts can be written
 // to, that one is found, and not the one that is synced.
+//
+// where: Kubernetes, hardened pod: the agent goes into a writable mount where the root is read-only
 func TestPodPlaces(t *testing.T) {
 	t.Parallel()
 	mounts := map[string]object{"/app": {}, "/cache": {}}
