@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -231,10 +230,9 @@ func TestAgentManifest(t *testing.T) {
 	t.Cleanup(func() { docker(t, "rmi", name) })
 	archive := filepath.Join(t.TempDir(), "image.tar")
 	docker(t, "save", "-o", archive, name)
-	out, err := exec.Command("ctr", "-a", filepath.Join(cluster.run, "cd.sock"), "-n", "k8s.io", "images", "import", archive).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ctr images import: %v: %s", err, out)
-	}
+	saved, err := os.ReadFile(archive)
+	must(t, err)
+	must(t, cluster.Import(saved))
 	for _, flags := range [][]string{{"--pod"}, {}} { // the second is for what makes pods
 		code, patch, stderr := p.run(append([]string{"agent", "manifest", "--image", name, "--container", "main"}, flags...)...)
 		if code != fine {
@@ -254,7 +252,7 @@ func TestAgentManifest(t *testing.T) {
 			}
 			continue
 		}
-		_, err := tryKubectl(strings.ReplaceAll(patched, `"command": [`, `"imagePullPolicy": "Never", "command": [`), "apply", "-f", "-")
+		_, err := cluster.Kubectl(strings.ReplaceAll(patched, `"command": [`, `"imagePullPolicy": "Never", "command": [`), "apply", "-f", "-")
 		must(t, err)
 		podReady(t, pod)
 		source(onHost(t, p.dir))

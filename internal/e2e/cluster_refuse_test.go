@@ -84,7 +84,7 @@ func TestPodRefusesUsers(t *testing.T) {
 func kubeconfig(t *testing.T, old, new string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kubeconfig")
-	text, err := os.ReadFile(filepath.Join(cluster.run, "kubeconfig"))
+	text, err := os.ReadFile(cluster.Kubeconfig())
 	must(t, err)
 	must(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), old, new)), 0o600))
 	return file
@@ -145,7 +145,7 @@ func TestPodRefusesPlaces(t *testing.T) {
 			words: []string{"does not run", "TWOSYNC_AGENT"}},
 	})
 	for _, pod := range []string{bare, noplace} {
-		if out, _ := tryKubectl("", "exec", pod, "--", helperPath, "serve", "/app"); strings.Contains(out, "twosync-agent") {
+		if out, _ := cluster.Kubectl("", "exec", pod, "--", helperPath, "serve", "/app"); strings.Contains(out, "twosync-agent") {
 			t.Errorf("there is something of ours in %s: %s", pod, out)
 		}
 	}

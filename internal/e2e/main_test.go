@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	clusters "github.com/twosync/twosync/internal/cluster"
 )
 
 // patience bounds every wait. It is for machines that are busy with something
@@ -48,7 +50,7 @@ func run(m *testing.M) (int, error) {
 		defer removeImages()
 	}
 	defer clusterDown()
-	if engineAnswers() == nil || clusterBuilt() == nil {
+	if engineAnswers() == nil || clusters.Built() == nil {
 		if err := build(); err != nil {
 			return 1, err
 		}

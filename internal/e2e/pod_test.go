@@ -2,13 +2,9 @@ package e2e
 
 import (
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// object is one of Kubernetes'.
-type object map[string]any
 
 // A plan says what a pod is like. The zero value of all but recipe is right.
 type plan struct {
@@ -87,7 +83,7 @@ func startPod(t *testing.T, name string, p plan) {
 
 func podReady(t *testing.T, name string) {
 	t.Helper()
-	if _, err := tryKubectl("", "wait", "--for=condition=Ready", "pod/"+name, "--timeout="+patience.String()); err != nil {
+	if _, err := cluster.Kubectl("", "wait", "--for=condition=Ready", "pod/"+name, "--timeout="+patience.String()); err != nil {
 		t.Fatalf("%v\n%s", err, kubectl(t, "describe", "pod", name))
 	}
 }
@@ -95,7 +91,7 @@ func podReady(t *testing.T, name string) {
 // deletePod returns when the pod is gone.
 func deletePod(t *testing.T, name string) {
 	t.Helper()
-	if _, err := tryKubectl("", "delete", "pod", name, "--ignore-not-found", "--grace-period=1"); err != nil {
+	if _, err := cluster.Kubectl("", "delete", "pod", name, "--ignore-not-found", "--grace-period=1"); err != nil {
 		t.Error(err)
 	}
 }
@@ -103,9 +99,9 @@ func deletePod(t *testing.T, name string) {
 // insidePod returns a user of a directory in a pod.
 func insidePod(t *testing.T, pod, dir string) *user {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(clusterCache(), "bin", "kubectl"),
+	cmd := exec.Command(cluster.Program(),
 		"exec", "-i", pod, "--container=main", "--", helperPath, "serve", dir)
-	cmd.Env = cluster.env
+	cmd.Env = cluster.Env
 	return newUser(t, "container", cmd)
 }
 
@@ -114,7 +110,7 @@ func newClusterPlace(t *testing.T, environment ...string) *place {
 	t.Helper()
 	needCluster(t)
 	p := newPlace(t)
-	for _, v := range cluster.env {
+	for _, v := range cluster.Env {
 		if strings.HasPrefix(v, "PATH=") || strings.HasPrefix(v, "KUBECONFIG=") {
 			p.environment = append(p.environment, v)
 		}
