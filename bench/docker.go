@@ -36,6 +36,15 @@ type container struct {
 	arch                string // GOARCH of the engine
 	engine              string // its version and storage driver
 	applets             bool
+	pod                 bool // of a cluster: made and removed by work_cluster.go
+}
+
+// target is how twosync is told of a directory in the container.
+func (c *container) target(path string) string {
+	if c.pod {
+		return "k8s:///" + c.name + ":" + path
+	}
+	return c.name + ":" + path
 }
 
 // docker runs an engine command and returns what it printed.
@@ -80,7 +89,7 @@ func (c *container) start(ctx context.Context, probe, tree string, volume bool) 
 	if _, err := docker(ctx, layer, "import", "-", c.image); err != nil {
 		return err
 	}
-	args := []string{"run", "-d", "--name", c.name, "--label", label, "-v", tree + ":" + mountedTree + ":ro"}
+	args := []string{"run", "-d", "--network=none", "--name", c.name, "--label", label, "-v", tree + ":" + mountedTree + ":ro"}
 	if volume {
 		c.volume = c.name
 		args = append(args, "-v", c.volume+":"+containerRoot)

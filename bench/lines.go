@@ -14,7 +14,20 @@ func (b *bench) lines() []line {
 	list = append(list, b.bulkLines()...)
 	list = append(list, b.largeLines()...)
 	list = append(list, b.restLines()...)
+	list = append(list, b.clusterLines()...)
 	return list
+}
+
+func (b *bench) clusterLines() []line {
+	var list []line
+	for _, d := range directions {
+		list = append(list, line{"Kubernetes: one save, " + d.String() + ", p50", "cluster.save." + string(d), p50, seconds,
+			&reference{"cluster.trip", "kubectl exec", p50}, budget{ratio: 4}, "round trip"})
+	}
+	return append(list,
+		line{"Kubernetes: start again, nothing changed in the tree", "cluster.restart", best, seconds, nil, budget{most: 1.5}, ""},
+		line{"Kubernetes: from the new pod's being ready to connected", "cluster.again", best, seconds, nil, budget{most: 1}, ""},
+		line{"Kubernetes: memory (RSS) of the agent in the pod, " + count(b.options.files) + " files", "memory.first.agent.pod", best, octets, nil, budget{most: 40e6}, ""})
 }
 
 func saveLines() []line {

@@ -48,6 +48,7 @@ type upSession struct {
 	cmd    *exec.Cmd
 	log    *os.File // what it said on standard error
 	synced chan struct{}
+	told   func(event string) // of each event; may be nil
 	reader sync.WaitGroup
 	last   string // of standard output; reader's until it has ended
 }
@@ -60,14 +61,14 @@ func startTwosync(ctx context.Context, b *bench, p pair, _ direction, o options)
 			return nil, err
 		}
 	}
-	cmd := exec.CommandContext(ctx, b.twosync, "up", p.host, b.box.name+":"+p.container, "--json")
+	cmd := exec.CommandContext(ctx, b.twosync, "up", p.host, b.box.target(p.container), "--json")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopLimit
 	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+state, "XDG_CACHE_HOME="+filepath.Join(b.work, "cache"), "GOCACHE="+b.goCache)
 	if o.path != "" {
 		cmd.Env = append(cmd.Env, "PATH="+o.path+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
-	s := &upSession{cmd: cmd, synced: make(chan struct{}, 1)}
+	s := &upSession{cmd: cmd, synced: make(chan struct{}, 1), told: o.told}
 	if err := s.start(b.work); err != nil {
 		return nil, fmt.Errorf("start twosync: %w", err)
 	}
@@ -109,7 +110,13 @@ func (s *upSession) read(stdout io.Reader) {
 		var e struct {
 			Event string `json:"event"`
 		}
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event == "in-sync" && !told {
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			continue
+		}
+		if s.told != nil {
+			s.told(e.Event)
+		}
+		if e.Event == "in-sync" && !told {
 			told = true
 			s.synced <- struct{}{}
 		}

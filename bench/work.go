@@ -32,6 +32,7 @@ var workloads = []workload{
 	{"memory", "memory 10 s after a start in the largest tree", memory},
 	{"idle", "what runs and crosses while nobody does anything", idle},
 	{"agent", "the size of the agent", agentSize},
+	{"cluster", "saves, starts and reconnects through kubectl exec, in a pod of 48 MiB", onCluster},
 }
 
 // The sizes that the budgets speak of, and the smallest that mean anything.

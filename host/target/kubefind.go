@@ -18,8 +18,10 @@ const (
 	patienceFirst = 5 * time.Second
 	patienceMax   = time.Minute
 
-	// pollEvery is how often a cluster is asked that does not let us watch.
-	pollEvery = time.Second
+	// pollFirst is how long a cluster is not asked again that does not let us
+	// watch, at first, and pollMax at last: each time costs 0.1 s of a core.
+	pollFirst = time.Second
+	pollMax   = 10 * time.Second
 
 	// rewatch is how long after its end a watch is begun again: servers end each
 	// after half an hour or more.
@@ -205,18 +207,20 @@ func (k *Kube) await(ctx context.Context) (*pod, error) {
 	k.patience++
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for {
-		if k.selector != "" || k.Kind == podKind {
-			if p := k.watchFor(waiting); p != nil {
-				return p, nil
-			}
+	if k.Kind != podKind {
+		// It may have been made anew, with another one. If not, the old one holds.
+		_ = k.findSelector(waiting)
+	}
+	for poll := pollFirst; ; poll = min(2*poll, pollMax) {
+		if p := k.watchFor(waiting); p != nil {
+			return p, nil
 		}
 		p, err := k.pod(ctx)
 		if err == nil || !temporary(err) || waiting.Err() != nil {
 			return p, err
 		}
 		select { // the watch ended early: the cluster is gone, or lets nobody watch
-		case <-time.After(pollEvery):
+		case <-time.After(poll):
 		case <-waiting.Done():
 		}
 		if ctx.Err() != nil {
@@ -228,6 +232,9 @@ func (k *Kube) await(ctx context.Context) (*pod, error) {
 // watchFor returns the first pod of those that are meant that can be entered, or
 // nil when ctx is done or the watch has ended.
 func (k *Kube) watchFor(ctx context.Context) (found *pod) {
+	if k.Kind != podKind && k.selector == "" {
+		return nil
+	}
 	k.watch(ctx, func(p *pod, gone bool) bool {
 		if !gone && k.usable(p) == nil {
 			found = p
