@@ -67,7 +67,7 @@ func run(args []string) error {
 	case len(args) == 2 && args[0] == "install":
 		return install(args[1])
 	case len(args) == 0 || args[0] != "serve":
-		return errors.New("usage: twosync-agent serve --root DIR | install DIR | version")
+		return errUsage
 	}
 	a, err := parse(args[1:])
 	if err != nil {
@@ -83,6 +83,8 @@ func run(args []string) error {
 	}
 	return serve(a.root, opt)
 }
+
+var errUsage = errors.New("usage: twosync-agent serve --root DIR | install DIR | version")
 
 // arguments are those of serve.
 type arguments struct {
@@ -100,11 +102,18 @@ func parse(args []string) (a arguments, err error) {
 			a.outer = true
 			continue
 		}
-		into := map[string]*string{"--root": &a.root, "--holder": &a.holder}[name]
-		if into == nil || len(args) == 0 {
-			return a, fmt.Errorf("serve does not understand %q", name)
+		if len(args) == 0 {
+			name = "" // which none of them is
 		}
-		*into, args = args[0], args[1:]
+		switch name {
+		case "--root":
+			a.root = args[0]
+		case "--holder":
+			a.holder = args[0]
+		default:
+			return a, errUsage
+		}
+		args = args[1:]
 	}
 	return a, nil
 }
@@ -112,6 +121,7 @@ func parse(args []string) (a arguments, err error) {
 func serve(root string, opt disk.Options) error {
 	runtime.GOMAXPROCS(min(maxProcs, runtime.NumCPU()))
 	debug.SetGCPercent(gcPercent)
+	limitMemory()
 	pipe, err := stdio()
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,12 +30,12 @@ func deliver(places string, args []string) error {
 	}
 	all := strings.Split(places, ":")
 	for _, at := range all {
-		if path := w.folder(at) + ownName; w.runs(path) {
+		if path := w.path(at); w.runs(path) {
 			return become(path, args)
 		}
 	}
 	for _, at := range all {
-		path := w.folder(at) + ownName
+		path := w.path(at)
 		f, err := create(path)
 		if err != nil {
 			continue
@@ -44,7 +43,7 @@ func deliver(places string, args []string) error {
 		say("need " + os.Args[0] + ":" + at)
 		err = fill(f, io.LimitReader(os.Stdin, int64(w.size)), path)
 		if err == nil && !w.runs(path) {
-			err = errors.New("it arrived damaged")
+			err = io.ErrUnexpectedEOF // it is not what was meant
 		}
 		if err == nil {
 			err = become(path, args)
@@ -53,9 +52,10 @@ func deliver(places string, args []string) error {
 		return err
 	}
 	say("nowhere " + os.Args[0])
-	return errors.New("there is no place to write to")
+	return os.ErrPermission
 }
 
+//go:noinline
 func say(text string) { os.Stdout.WriteString("twosync-" + text + "\n") }
 
 // wanted is the agent that the host has.
@@ -83,12 +83,12 @@ func readWanted() (w wanted, err error) {
 		w.size, err = strconv.Atoi(f[2])
 	}
 	if err != nil || w.size <= 0 || w.size > maxAgent || strings.Contains(w.short, "/") {
-		return w, errors.New("the host did not say which agent it has")
+		return w, errUsage
 	}
 	return w, nil
 }
 
-func (w wanted) folder(at string) string { return at + "/.twosync/agent/" + w.short }
+func (w wanted) path(at string) string { return at + "/.twosync/agent/" + w.short + ownName }
 
 // runs says whether the file at path is the agent that is wanted.
 func (w wanted) runs(path string) bool {
