@@ -70,11 +70,8 @@ func run(args []string) error {
 		return errUsage
 	}
 	a, err := parse(args[1:])
-	if err != nil {
-		return err
-	}
-	if !filepath.IsAbs(a.root) {
-		return fmt.Errorf("--root must be an absolute path, not %q", a.root)
+	if err != nil || !filepath.IsAbs(a.root) {
+		return errUsage
 	}
 	opt := disk.Options{Make: true, Holder: a.holder, LockWait: lockWait}
 	a.root = filepath.Clean(a.root)
@@ -84,7 +81,7 @@ func run(args []string) error {
 	return serve(a.root, opt)
 }
 
-var errUsage = errors.New("usage: twosync-agent serve --root DIR | install DIR | version")
+var errUsage = errors.New("usage: twosync-agent serve --root /DIR | install DIR | version")
 
 // arguments are those of serve.
 type arguments struct {
@@ -121,7 +118,6 @@ func parse(args []string) (a arguments, err error) {
 func serve(root string, opt disk.Options) error {
 	runtime.GOMAXPROCS(min(maxProcs, runtime.NumCPU()))
 	debug.SetGCPercent(gcPercent)
-	limitMemory()
 	pipe, err := stdio()
 	if err != nil {
 		return err

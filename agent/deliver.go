@@ -12,7 +12,10 @@ import (
 	"github.com/twosync/twosync/protocol"
 )
 
-const ownName = "/twosync-agent"
+const (
+	ownName  = "/twosync-agent"
+	selfPath = "/proc/self/exe"
+)
 
 // deliver is the agent's part of a conversation by which the host's own agent
 // comes into a container that has no shell for it, but an agent of maybe another
@@ -20,48 +23,42 @@ const ownName = "/twosync-agent"
 // Places are folders, separated by colons. It becomes the agent that the host
 // has, with the arguments args.
 func deliver(places string, args []string) error {
-	say("here " + runtime.GOARCH)
+	say("here", runtime.GOARCH, "")
 	w, err := readWanted()
 	if err != nil {
 		return err
 	}
-	if w.runs("/proc/self/exe") {
+	if w.runs(selfPath) {
 		return run(args)
 	}
 	all := strings.Split(places, ":")
-	for _, at := range all {
-		if path := w.path(at); w.runs(path) {
-			return become(path, args)
+	i := 0
+	for i < len(all) && !w.runs(all[i]+w.below) {
+		i++
+	}
+	if i == len(all) {
+		if i, err = w.take(os.Stdin, all); i == len(all) {
+			say("nowhere", os.Args[0], "")
+			return err
 		}
 	}
-	for _, at := range all {
-		path := w.path(at)
-		f, err := create(path)
-		if err != nil {
-			continue
-		}
-		say("need " + os.Args[0] + ":" + at)
-		err = fill(f, io.LimitReader(os.Stdin, int64(w.size)), path)
-		if err == nil && !w.runs(path) {
-			err = io.ErrUnexpectedEOF // it is not what was meant
-		}
-		if err == nil {
-			err = become(path, args)
-		}
-		say("bad " + at + ":" + err.Error())
-		return err
+	path := all[i] + w.below
+	if err == nil {
+		err = syscall.Exec(path, append([]string{path}, args...), nil)
 	}
-	say("nowhere " + os.Args[0])
-	return os.ErrPermission
+	say("bad", all[i], err.Error())
+	return err
 }
 
-//go:noinline
-func say(text string) { os.Stdout.WriteString("twosync-" + text + "\n") }
+func say(what, first, second string) {
+	os.Stdout.WriteString("twosync-" + what + " " + first + ":" + second + "\n")
+}
 
 // wanted is the agent that the host has.
 type wanted struct {
-	short, sum string
-	size       int
+	below string // where it is, below a place
+	sum   string // or "" for any
+	size  int
 }
 
 // maxAgent bounds what is taken.
@@ -79,58 +76,56 @@ func readWanted() (w wanted, err error) {
 		}
 	}
 	if f := strings.Split(string(line), ":"); len(f) == 3 {
-		w.short, w.sum = f[0], f[1]
+		w.below, w.sum = "/.twosync/agent/"+f[0]+ownName, f[1]
 		w.size, err = strconv.Atoi(f[2])
 	}
-	if err != nil || w.size <= 0 || w.size > maxAgent || strings.Contains(w.short, "/") {
+	if err != nil || w.size <= 0 || w.size > maxAgent {
 		return w, errUsage
 	}
 	return w, nil
 }
 
-func (w wanted) path(at string) string { return at + "/.twosync/agent/" + w.short + ownName }
-
-// runs says whether the file at path is the agent that is wanted.
+// runs says whether the file at path is one that is wanted.
 func (w wanted) runs(path string) bool {
 	sum, err := protocol.FileDigest(path)
-	return err == nil && fmt.Sprintf("%x", sum) == w.sum
+	return err == nil && (w.sum == "" || fmt.Sprintf("%x", sum) == w.sum)
 }
 
-// create makes a file beside path, and the folders that it will be in.
-func create(path string) (*os.File, error) {
-	for i, c := range path {
-		if c == '/' && i > 0 {
-			_ = syscall.Mkdir(path[:i], 0o755) // most are there
+// take puts an agent into the first place that can be written to, and returns
+// which one that is; its number is beyond the last where there is none. It has
+// its name when it is whole.
+func (w wanted) take(from io.Reader, places []string) (i int, err error) {
+	for i := range places {
+		path := places[i] + w.below
+		for j, c := range path {
+			if c == '/' && j > 0 {
+				_ = syscall.Mkdir(path[:j], 0o755) // most are there
+			}
 		}
+		f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+		if err != nil {
+			continue
+		}
+		say("need", os.Args[0], places[i])
+		_, err = io.Copy(f, io.LimitReader(from, int64(w.size)))
+		f.Close() // what is missing then is found by the digest
+		if err == nil && !w.runs(path+".new") {
+			err = io.ErrUnexpectedEOF // it is not what was meant
+		}
+		if err == nil {
+			err = syscall.Rename(path+".new", path)
+		}
+		return i, err
 	}
-	return os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
-}
-
-// fill writes what create made, and gives it its name when it is whole.
-func fill(f *os.File, from io.Reader, path string) error {
-	_, err := io.Copy(f, from)
-	f.Close() // what is missing then is found by its digest
-	if err == nil {
-		err = syscall.Rename(path+".new", path)
-	}
-	return err
-}
-
-// become runs another program in our place.
-func become(path string, args []string) error {
-	return syscall.Exec(path, append([]string{path}, args...), nil)
+	return len(places), os.ErrPermission
 }
 
 // install copies the running agent into a folder: what an init container does,
 // whose image has no other program.
 func install(dir string) error {
-	self, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return err
+	self, err := os.Open(selfPath)
+	if err == nil {
+		_, err = wanted{below: ownName, size: maxAgent}.take(self, []string{dir})
 	}
-	f, err := create(dir + ownName)
-	if err != nil {
-		return err
-	}
-	return fill(f, self, dir+ownName)
+	return err
 }

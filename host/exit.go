@@ -9,6 +9,7 @@ import (
 
 	"github.com/twosync/twosync/host/target"
 	"github.com/twosync/twosync/internal/disk"
+	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/run"
 	"github.com/twosync/twosync/protocol"
 )
@@ -137,6 +138,8 @@ func remedy(err error) string {
 		return "if the source of twosync has changed since it was built, build it again; otherwise the agent is not ours, or this is a bug"
 	case errors.Is(err, protocol.ErrTooLarge):
 		return "leave something out with --ignore or --keep, or begin with a part of the directory"
+	case errors.Is(err, fsx.ErrNoSpace): // in a root it is a reason to hold a path, and ends nothing
+		return "make room where twosync writes down what was agreed, in $XDG_STATE_HOME (else ~/.local/state), and start again: nothing is lost"
 	}
 	return ""
 }

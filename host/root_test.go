@@ -32,6 +32,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+// H9: roots that nobody can mean.
 func TestRefuseRoot(t *testing.T) {
 	homes := []string{"/home/me"}
 	for root, want := range map[string]string{
@@ -191,7 +192,19 @@ func TestRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s := &state{path: filepath.Join(home, "twosync", "bytes")}
+	if err := os.MkdirAll(s.path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	odd := record{Dir: "/caf\xe9", Target: "local:/\xff\x1b", Socket: "/s", Keep: "/\xfe"}
+	if err := s.write(odd); err != nil {
+		t.Fatal(err)
+	}
 	got := records()
+	if got["bytes"] != odd {
+		t.Errorf("names that are no text are read as %q", got["bytes"])
+	}
+	delete(got, "bytes")
 	if len(got) != 1 || got["good"].Target != "web:/app" {
 		t.Errorf("got %v", got)
 	}

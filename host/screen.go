@@ -301,7 +301,11 @@ func (s *screen) aboutPath(e run.Event) {
 	if s.alike[e.Kind]++; s.alike[e.Kind] > maxAlike {
 		return
 	}
-	text := s.paint(yellow, string(e.Kind)+": ") + line(e.Path)
+	path := e.Path
+	if path == "" { // of a slot that has no name any more
+		path = "a file"
+	}
+	text := s.paint(yellow, string(e.Kind)+": ") + line(path)
 	if e.Kind == run.HeldPath && e.Side != "" {
 		text += " (" + line(e.Side) + ")"
 	}

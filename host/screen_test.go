@@ -164,7 +164,7 @@ func TestScreenFlood(t *testing.T) {
 	}
 }
 
-// Whatever comes from elsewhere can neither move the cursor nor begin a line.
+// F1: whatever comes from elsewhere can neither move the cursor nor begin a line.
 func TestScreenHostile(t *testing.T) {
 	const evil = "a\x1b[2J\r\n\u202eb\u009bc\x07\xff"
 	kinds := []run.Kind{

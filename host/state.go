@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	"unicode/utf8"
 
 	"github.com/adrg/xdg"
 	"github.com/twosync/twosync/host/target"
@@ -36,6 +37,28 @@ type record struct {
 	Started time.Time `json:"started"`
 	Socket  string    `json:"socket"`
 	Keep    string    `json:"keep"` // the folder of the versions that lost
+}
+
+// stored is a record in a file. JSON holds no bytes that are no text, and names of
+// files may be made of them: such fields are there a second time, as they are.
+type stored struct {
+	record
+	Exact map[string][]byte `json:"exact,omitempty"`
+}
+
+// names are the fields of a record that name files.
+func (r *record) names() map[string]*string {
+	return map[string]*string{"dir": &r.Dir, "target": &r.Target, "socket": &r.Socket, "keep": &r.Keep}
+}
+
+func (r record) text() ([]byte, error) {
+	file := stored{r, map[string][]byte{}}
+	for field, name := range r.names() {
+		if !utf8.ValidString(*name) {
+			file.Exact[field] = []byte(*name)
+		}
+	}
+	return json.Marshal(file)
 }
 
 func (r record) String() string { return line(r.Dir) + " with " + line(r.Target) }
@@ -87,7 +110,7 @@ func (s *state) close() error { return errors.Join(s.unlock(), s.dir.Close()) }
 
 // write leaves the record for others, whole at any moment.
 func (s *state) write(r record) error {
-	text, err := json.Marshal(r)
+	text, err := r.text()
 	if err != nil {
 		return fmt.Errorf("write session record: %w", err)
 	}
@@ -108,10 +131,23 @@ func readRecord(folder string) (r record, ok bool) {
 		return r, false
 	}
 	text, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(text, &r) != nil || r.Dir == "" {
+	if err != nil {
 		return r, false
 	}
-	return r, true
+	return parseRecord(text)
+}
+
+func parseRecord(text []byte) (r record, ok bool) {
+	var file stored
+	if json.Unmarshal(text, &file) != nil || file.Dir == "" {
+		return r, false
+	}
+	for field, name := range file.names() {
+		if exact, ok := file.Exact[field]; ok {
+			*name = string(exact)
+		}
+	}
+	return file.record, true
 }
 
 // records returns those of all sessions, running or not, by folder name.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twosync/twosync/host/target"
 	"github.com/twosync/twosync/internal/disk"
+	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/run"
 )
 
@@ -45,7 +46,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// JSON carries what a program needs, and nothing that a terminal obeys.
+// F1: JSON carries what a program needs, and nothing that a terminal obeys.
 func TestJSON(t *testing.T) {
 	in := map[string]string{"p": "a\x1b[31m\n\u009b\u202e\u2028<&>\U000E0001ü\x7f"}
 	var out bytes.Buffer
@@ -80,6 +81,7 @@ func TestExit(t *testing.T) {
 		{&openError{1, 0, "/keep"}, 4, "the versions that lost are in /keep; a conflict is over when its path is saved again"},
 		{&openError{0, 1, "/keep"}, 4, "a held path crosses when its reason is gone"},
 		{errInterrupted, 130, ""},
+		{fsx.ErrNoSpace, 1, "make room where twosync writes down what was agreed, in $XDG_STATE_HOME (else ~/.local/state), and start again: nothing is lost"},
 	} {
 		wrapped := c.err
 		if c.err != nil {

@@ -40,12 +40,16 @@ var mayImport = map[string][]string{
 	"agent/twosync-agent":  {"agent"},
 	"host/target":          {"host/agents", "protocol"},
 	"host/agents":          {"protocol"},
-	"host":                 nil, // anything
-	"host/twosync":         {"host"},
+	"host":                 nil,                                              // anything
+	"host/twosync":         {"host", "internal/fsx", "internal/fsx/fsxtest"}, // but for host, with the tag failpoints only
 	"bench":                nil,
 	"internal/e2e":         nil,
 	"internal/busybox":     {},
 	"internal/cluster":     {},
+	"internal/sim/simfs":   {"internal/tree", "internal/fsx", "internal/watch"},
+	"internal/soak":        {"internal/busybox"},
+	"internal/failpoint":   {},
+	"internal/hostile":     {},
 }
 
 // pure packages decide. They read no file, no clock and start nothing.

@@ -118,7 +118,7 @@ func same(a, b message) bool {
 	return bytes.Equal(body(a), body(b))
 }
 
-// TestBadBodies: each of these is refused.
+// F9: each of these is refused.
 func TestBadBodies(t *testing.T) {
 	wrong := inline("right")
 	wrong[tree.DigestOf([]byte("right"))] = []byte("wrong")
@@ -150,6 +150,9 @@ func TestBadBodies(t *testing.T) {
 		"signature":         ask{1, 0, []replica.Want{{Path: "a", Base: &delta.Signature{Block: 1, Size: 1}}}},
 		"many features":     hello{1, make([]string, maxFeatures+1)},
 		"long text":         refused{1, strings.Repeat("x", maxText+1), ""},
+		"too deep":          &observed{Seen: []replica.Seen{{Path: deep(2), Entry: chain(tree.MaxDepth - 1)}}},
+		"outcome too deep":  &outcome{Results: []replica.Result{{Path: deep(tree.MaxDepth), Status: replica.Held, Entry: chain(1)}}},
+		"batch too deep":    apply{Batch: replica.Batch{Changes: []tree.Change{{Path: "d", New: chain(tree.MaxDepth)}}}},
 	} {
 		if _, err := decode(m.code(), body(m)); !errors.Is(err, ErrViolation) {
 			t.Errorf("%s: got %v", name, err)
@@ -164,6 +167,28 @@ func TestBadBodies(t *testing.T) {
 			if _, err := decode(m.code(), b[:len(b)-1]); err == nil {
 				t.Errorf("%v cut short was taken", m.code())
 			}
+		}
+	}
+}
+
+// deep is a path of so many names, and chain a directory with so many levels
+// below it.
+func deep(n int) string { return strings.TrimSuffix(strings.Repeat("d/", n), "/") }
+
+func chain(n int) *tree.Entry {
+	e := tree.NewDir(nil)
+	for range n {
+		e = tree.NewDir([]tree.Child{{Name: "d", Entry: e}})
+	}
+	return e
+}
+
+// TestDeepest: what is as deep as a path may be is taken.
+func TestDeepest(t *testing.T) {
+	for i := range tree.MaxDepth + 1 {
+		m := &observed{Seen: []replica.Seen{{Path: deep(i), Entry: chain(tree.MaxDepth - i)}}}
+		if _, err := decode(m.code(), body(m)); err != nil {
+			t.Errorf("%d names: %v", i, err)
 		}
 	}
 }
@@ -247,10 +272,10 @@ func TestManyEntries(t *testing.T) {
 	r := record.NewReader(append(record.AppendEntry(nil, someTree()), record.AppendEntry(nil, someTree())...))
 	ts := newTrees(r)
 	ts.budget = someTree().Count() + 1
-	if ts.entry() == nil || r.Err() != nil {
+	if ts.at("") == nil || r.Err() != nil {
 		t.Fatal("a tree within the budget was refused")
 	}
-	if ts.entry(); r.Err() == nil {
+	if ts.at(""); r.Err() == nil {
 		t.Error("a tree over the budget was taken")
 	}
 }
@@ -350,3 +375,36 @@ type nothing struct{}
 
 func (nothing) Write(p []byte) (int, error) { return len(p), nil }
 func (nothing) Close() error                { return nil }
+
+// TestNastyNumbers puts numbers at every limit, and numbers that are none, into
+// every place of every message. Nothing of it panics, and nothing costs memory that
+// did not come.
+func TestNastyNumbers(t *testing.T) {
+	nasty := [][]byte{{0x80}, {0x80, 0}, bytes.Repeat([]byte{0xff}, 11), bytes.Repeat([]byte{0x80}, 20)}
+	for _, n := range []uint64{0, 1<<31 - 1, 1 << 31, 1<<31 + 1, 1<<32 - 1, 1 << 32, record.MaxEntries, record.MaxEntries + 1, 1 << 40, 1<<40 + 1, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
+		nasty = append(nasty, record.AppendUint(nil, n))
+	}
+	var before, after runtime.MemStats
+	tried := 0
+	for _, m := range everyMessage() {
+		b := body(m)
+		runtime.ReadMemStats(&before)
+		here := tried
+		for at := range b[:min(len(b), 200)] {
+			for _, n := range nasty {
+				for _, skip := range []int{0, 1} {
+					bad := append(append(bytes.Clone(b[:at]), n...), b[at+skip:]...)
+					if got, err := decode(m.code(), bad); err == nil && got == nil || err != nil && !errors.Is(err, ErrViolation) {
+						t.Fatalf("%v with %x at %d: %v, %v", m.code(), n, at, got, err)
+					}
+					tried++
+				}
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if cost := (after.TotalAlloc - before.TotalAlloc) / uint64(max(tried-here, 1)); cost > uint64(64*len(b)+64<<10) {
+			t.Errorf("%v of %d bytes costs %d on average", m.code(), len(b), cost)
+		}
+	}
+	t.Logf("%d bodies", tried)
+}

@@ -99,7 +99,8 @@ func readApply(r *record.Reader) message {
 	m := apply{Seq: readNumber(r), Batch: replica.Batch{ID: readNumber(r)}}
 	trees := newTrees(r)
 	m.Batch.Changes = readList(r, record.MaxEntries, 3, func() tree.Change {
-		return tree.Change{Path: r.Path(), Old: trees.entry(), New: trees.entry()}
+		path := r.Path()
+		return tree.Change{Path: path, Old: trees.at(path), New: trees.at(path)}
 	})
 	m.Batch.Contents = readContents(r)
 	return m
@@ -134,8 +135,8 @@ type trees struct {
 
 func newTrees(r *record.Reader) *trees { return &trees{r, record.MaxEntries} }
 
-func (t *trees) entry() *tree.Entry {
-	e := t.r.Entry()
+func (t *trees) at(path string) *tree.Entry {
+	e := t.r.EntryAt(path)
 	if t.budget -= 1 + e.Count(); t.budget < 0 {
 		t.r.Fail("too many entries")
 		return nil

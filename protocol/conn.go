@@ -75,6 +75,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	if err != nil {
 		w.cause.CompareAndSwap(nil, &err)
+		w.Close()
 	}
 	return n, err
 }
@@ -123,6 +124,14 @@ func (w *wire) frame() error {
 // Write is called by one goroutine of yamux, first with the head of a frame
 // and then with its body, if it has one.
 func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.write(p)
+	if err != nil {
+		w.Close()
+	}
+	return n, err
+}
+
+func (w *wire) write(p []byte) (int, error) {
 	if len(w.held) == 0 && len(p) == muxHead && p[1] == muxData && binary.BigEndian.Uint32(p[8:]) > 0 {
 		w.held = append(w.held, p...)
 		return len(p), nil
@@ -137,6 +146,9 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Close closes the connection, which may take the time of a process that does not
+// end. It is called before yamux learns that there is an end: from then on, and
+// until its own Close is through, whoever reads from a stream of it spins.
 func (w *wire) Close() (err error) {
 	w.close.Do(func() { err = w.conn.Close() })
 	return err

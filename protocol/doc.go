@@ -51,7 +51,8 @@
 //	5           unknown: text (why nothing is known of it)
 //
 // The entries of one message, and the elements of the list that holds them,
-// are at most 5242880 together; directories nest at most 256 deep.
+// are at most 5242880 together. What is at a path has no deeper one in it than a
+// path may be.
 //
 // Contents are a list of digest, string: digests rise strictly, each is that
 // of its string, and the strings have at most 256 KiB together.
@@ -184,7 +185,8 @@
 //
 // Each side sends a beat every 5 s: 15 bytes with yamux's head. Every byte of
 // the connection counts as life; 20 s without one are the end of the session,
-// from its first moment on, counted in ticks of the own clock.
+// from its first moment on, counted in ticks of the own clock. So are 25 s in which
+// hello did not come.
 //
 // The host ends a session with end. The agent stops everything, closes its
 // replica, answers end, and closes the connection; reports that the host has

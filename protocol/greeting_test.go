@@ -72,6 +72,7 @@ func TestReadGreetingRefuses(t *testing.T) {
 	}
 }
 
+// J15: what came instead of a greeting is what the user is told.
 func TestReadGreetingKeepsTheReason(t *testing.T) {
 	broken := errors.New("broken")
 	r := io.MultiReader(strings.NewReader("OCI runtime exec failed\r\n"), errReader{broken})

@@ -190,7 +190,7 @@ func lastError(t *testing.T, r *Remote) error {
 	}
 }
 
-// TestHostilePieces: an agent that answers a request with what was not asked
+// J11: an agent that answers a request with what was not asked
 // for.
 func TestHostilePieces(t *testing.T) {
 	sig := someSignature()
@@ -363,7 +363,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestOtherVersion: each side refuses another version than its own.
+// J14: each side refuses another version than its own.
 func TestOtherVersion(t *testing.T) {
 	host, conn := pipes(t)
 	served := make(chan error, 1)

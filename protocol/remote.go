@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ type Remote struct {
 	reports chan replica.Report
 	slots   chan struct{} // one for each command under way
 	closing atomic.Bool
-	met     bool // the agent has answered hello; owned by the control stream's reader
+	met     bool // the agent's hello was right; owned by the control stream's reader
 	closed  func() error
 
 	mu      sync.Mutex
@@ -206,7 +207,7 @@ func (r *Remote) withdraw(seq uint64) bool {
 // accepted makes a refusal an error.
 func accepted(m message) (message, error) {
 	if m, ok := m.(refused); ok {
-		return nil, &RefusedError{m.Text, m.Remedy}
+		return nil, &RefusedError{cmp.Or(m.Text, "the agent does not say why"), m.Remedy}
 	}
 	return m, nil
 }

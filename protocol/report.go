@@ -138,7 +138,8 @@ func readObserved(r *record.Reader) message {
 	m := &observed{Whole: r.Bool()}
 	trees := newTrees(r)
 	m.Seen = readList(r, record.MaxEntries, 2, func() replica.Seen {
-		return replica.Seen{Path: r.Path(), Entry: trees.entry()}
+		path := r.Path()
+		return replica.Seen{Path: path, Entry: trees.at(path)}
 	})
 	if m.Whole && (len(m.Seen) != 1 || m.Seen[0].Path != "") {
 		r.Fail("whole, but not the root alone")
@@ -163,7 +164,7 @@ func readResult(r *record.Reader, trees *trees) replica.Result {
 	switch res.Status {
 	case replica.Applied:
 	case replica.MovedOn, replica.Held:
-		res.Entry = trees.entry()
+		res.Entry = trees.at(res.Path)
 		res.Reason = r.String(maxText)
 	default:
 		r.Fail("status %d", res.Status)

@@ -401,7 +401,7 @@ func TestApplyFails(t *testing.T) {
 	}
 }
 
-// TestCutOff: the end of the connection is never success, for nobody.
+// J11: the end of the connection is never success, for nobody.
 func TestCutOff(t *testing.T) {
 	f := newFake()
 	f.apply = func(ctx context.Context, b *replica.Batch, src replica.Source) error {
@@ -430,7 +430,49 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
-// TestHostVanishes: the agent's end of the same.
+// slowEnd is a connection that takes its time to close.
+type slowEnd struct {
+	*duplex
+	closing func()
+}
+
+func (c slowEnd) Close() error {
+	c.closing()
+	return c.duplex.Close()
+}
+
+// TestNobodySpins: while a connection closes, yamux does not know yet that it is
+// over, whichever direction has ended: its readers would spin.
+func TestNobodySpins(t *testing.T) {
+	for name, end := range map[string]func(*duplex){
+		"reading": func(agent *duplex) { agent.out.Close() },
+		"writing": func(agent *duplex) { agent.in.Close() },
+	} {
+		host, agent := pipes(t)
+		known := make(chan bool, 1)
+		var r *Remote
+		ready := make(chan struct{})
+		r, err := NewRemote(slowEnd{host, func() { <-ready; known <- r.link.session.IsClosed() }}, Options{Ticks: make(chan time.Time)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		close(ready)
+		if name == "reading" {
+			go io.Copy(io.Discard, agent.in)
+		}
+		end(agent)
+		for r.link.ctx.Err() == nil && len(known) == 0 {
+			r.Flush(t.Context(), 1)
+		}
+		if soon(t, known) {
+			t.Errorf("%s: yamux knew before the connection was closed", name)
+		}
+		inTime(t, "close", func() { r.Close() })
+		agent.Close()
+	}
+}
+
+// J11: the agent's end of the same.
 func TestHostVanishes(t *testing.T) {
 	f := newFake()
 	closed := make(chan struct{}, 1)
@@ -445,7 +487,7 @@ func TestHostVanishes(t *testing.T) {
 	soon(t, closed)
 }
 
-// TestPulse: four ticks without a byte from the other side are the end, and
+// I10r, J12: four ticks without a byte from the other side are the end, and
 // one byte begins the count again.
 func TestPulse(t *testing.T) {
 	var p pulse
@@ -459,7 +501,7 @@ func TestPulse(t *testing.T) {
 	}
 }
 
-// TestSilence: the host sends a beat at every tick, and drops an agent of
+// J11, J12: the host sends a beat at every tick, and drops an agent of
 // which it hears nothing.
 func TestSilence(t *testing.T) {
 	ticks := make(chan time.Time)
@@ -491,7 +533,38 @@ func send[T any](t *testing.T, c chan<- T) {
 	}
 }
 
-// TestSilentHost: an agent whose host is stopped before it said anything, or
+// TestByteAtATime: a byte now and then is life, but no hello.
+func TestByteAtATime(t *testing.T) {
+	host, agent := pipes(t)
+	defer agent.Close()
+	ticks := make(chan time.Time)
+	r, err := NewRemote(host, Options{Ticks: ticks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, agent.in)
+	agent.out.Write([]byte{0, muxData, 0, 0, 0, 0, 0, 1, 0, 0, 100, 0})
+	for i := 0; r.link.ctx.Err() == nil; i++ {
+		heard := r.link.wire.heard.Load()
+		agent.out.Write([]byte{0})
+		for r.link.wire.heard.Load() == heard && r.link.ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		select {
+		case ticks <- time.Time{}:
+		case <-r.link.ctx.Done():
+		}
+		if i > 2*maxQuiet {
+			t.Fatal("it goes on for ever")
+		}
+	}
+	if _, err := r.Next(t.Context()); !errors.Is(err, ErrDisconnected) || !strings.Contains(err.Error(), "hello") {
+		t.Errorf("got %v", err)
+	}
+	inTime(t, "close", func() { r.Close() })
+}
+
+// H11: an agent whose host is stopped before it said anything, or
 // does not even read, leaves.
 func TestSilentHost(t *testing.T) {
 	_, agent := pipes(t)
@@ -615,7 +688,7 @@ func TestCloseWhileBusy(t *testing.T) {
 	}
 }
 
-// TestGarbage: an agent that is no agent.
+// J15: an agent that is no agent.
 func TestGarbage(t *testing.T) {
 	for name, text := range map[string]string{
 		"text":   "sh: 1: twosync-agent: not found\r\n",

@@ -38,7 +38,7 @@ var script = sync.OnceValue(func() string {
 // it in if it is not there, and becomes it:
 //
 //	it says                           we say
-//	twosync-here MACHINE              SHORT:SHA256:SIZE
+//	twosync-here MACHINE:             SHORT:SHA256:SIZE
 //	twosync-need OLD:PLACE            SIZE bytes
 //	the agent's greeting
 //
@@ -46,7 +46,7 @@ var script = sync.OnceValue(func() string {
 // another version that it found, or "-". In place of the second line and what
 // follows it can say why not:
 //
-//	twosync-nowhere OLD               nothing can be written
+//	twosync-nowhere OLD:              nothing can be written
 //	twosync-lacks OLD:PROGRAM         a program that would be needed
 //	twosync-bad PLACE:WHY             what was written there does not run
 type delivery struct {
@@ -99,8 +99,8 @@ func (d *delivery) run(ctx context.Context, argv []string) (*Pipe, error) {
 }
 
 func (d *delivery) talk(p *Pipe, late *time.Timer) error {
-	machine, ok := said(p.in, "here")
-	if ok {
+	if machine, ok := said(p.in, "here"); ok {
+		machine = strings.TrimSuffix(machine, ":")
 		var err error
 		if d.sent, err = d.agent(machine); err != nil {
 			return err
@@ -133,14 +133,11 @@ func (d *delivery) hand(p *Pipe, machine string, content []byte, late *time.Time
 		if !ok {
 			continue
 		}
-		e := &deliveryError{machine: machine, what: what, old: rest}
-		switch first, second, _ := strings.Cut(rest, ":"); what {
-		case "lacks":
-			e.old, e.why = first, second
-		case "bad":
-			e.old, e.place, e.why = "-", first, second
+		first, second, _ := strings.Cut(rest, ":")
+		if what == "bad" {
+			return &deliveryError{machine: machine, what: what, old: "-", place: first, why: second}
 		}
-		return e
+		return &deliveryError{machine: machine, what: what, old: first, why: second}
 	}
 	return nil
 }

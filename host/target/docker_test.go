@@ -302,6 +302,7 @@ func TestBakedAgent(t *testing.T) {
 	}
 }
 
+// J14: an agent of another version is replaced.
 func TestBakedAgentOfAnotherVersion(t *testing.T) {
 	commands := watchDocker(t)
 	baked := image(t, "baked0", map[string]string{"usr/local/bin/twosync-agent": must1(t, standIn)})
@@ -325,6 +326,7 @@ func TestBakedAgentForAnotherMachine(t *testing.T) {
 	wantCommands(t, commands, "exec cp exec")
 }
 
+// J15: what is no agent is named as what it is.
 func TestSomethingElseAnswers(t *testing.T) {
 	name := newContainer(t, image(t, "scratch", nil))
 	d, _ := newDocker(t, name+":/app", anAgent(t))

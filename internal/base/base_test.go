@@ -217,7 +217,7 @@ func TestScript(t *testing.T) {
 
 func hex(content string) string { return tree.DigestOf([]byte(content)).String()[:6] }
 
-// TestCutEverywhere cuts the file at every byte: what is loaded is a state that
+// J10: cuts the file at every byte: what is loaded is a state that
 // was there, and the store works on.
 func TestCutEverywhere(t *testing.T) {
 	want := states(t)
@@ -268,7 +268,7 @@ func checkLost(t *testing.T, what string, d fsx.Dir, s *base.Store, l base.Loade
 	must(t, s.Close())
 }
 
-// TestFlipEverywhere flips a bit of every byte: what is loaded is a state that
+// J10: flips a bit of every byte: what is loaded is a state that
 // was there, or base is lost.
 func TestFlipEverywhere(t *testing.T) {
 	want := states(t)
@@ -356,6 +356,7 @@ func TestLostKeepsHistory(t *testing.T) {
 	}
 }
 
+// J10: base of another session, or of another version of us.
 func TestLostReasons(t *testing.T) {
 	d := openDir(t, fsx.OS(), t.TempDir())
 	s, _ := open(t, d)
@@ -414,7 +415,7 @@ func runScript(d fsx.Dir) (done int, err error) {
 	return done, nil
 }
 
-// TestCrashEverywhere stops at each step of the script. What was reported as
+// J1: stops at each step of the script. What was reported as
 // done is there, and at most the one call that was under way besides.
 func TestCrashEverywhere(t *testing.T) {
 	want := states(t)
@@ -434,7 +435,7 @@ func TestCrashEverywhere(t *testing.T) {
 	}
 }
 
-// TestFailEverywhere fails each step once and goes on: a call that reported
+// I2r: fails each step once and goes on: a call that reported
 // success has happened, one that reported failure has not or is the last that
 // the store let through.
 func TestFailEverywhere(t *testing.T) {
@@ -664,7 +665,7 @@ func TestEndlessAttempts(t *testing.T) {
 	}
 }
 
-// TestCrashWhileLost stops at each step of opening a damaged file. Whoever gets
+// J3: stops at each step of opening a damaged file. Whoever gets
 // through is told of the loss, and has the history.
 func TestCrashWhileLost(t *testing.T) {
 	b, ends := journal(t, script())

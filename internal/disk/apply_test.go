@@ -283,7 +283,7 @@ func inOrder(n int, f func(int)) {
 	}
 }
 
-// A12, B1: a large batch of everything at once.
+// A large batch of everything at once.
 func TestApplyThousands(t *testing.T) {
 	c := contents{}
 	dir := t.TempDir()
@@ -387,7 +387,7 @@ func TestApplyHostileSource(t *testing.T) {
 	}
 }
 
-// F9, G6: names that never cross are refused here too.
+// F9: names that never cross are refused here too.
 func TestApplyRefuses(t *testing.T) {
 	c := contents{}
 	f := c.file("x")
@@ -442,7 +442,8 @@ func TestDeleteDirKeepsWhatIsNotSynced(t *testing.T) {
 	}
 }
 
-// G1, G4: no permission is said, and changes nothing.
+// G5, G8: a replaced file keeps its mode and its owner, a new one belongs to
+// the owner of its directory.
 func TestApplyOwnerAndMode(t *testing.T) {
 	c := contents{}
 	dir := t.TempDir()
@@ -508,7 +509,7 @@ func TestApplyHardLinked(t *testing.T) {
 	}
 }
 
-// G4: who may not give a file to its owner may still give it to its group.
+// G8: who may not give a file to its owner may still give it to its group.
 func TestApplyGroupAlone(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

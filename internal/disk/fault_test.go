@@ -15,7 +15,7 @@ import (
 	"github.com/twosync/twosync/internal/tree"
 )
 
-// CASES L4, in small: each change that the disk asks for fails, before it is
+// G1, I1r: CASES L4, in small: each change that the disk asks for fails, before it is
 // made or behind it. The path holds the old or the new; the disk goes on
 // working, and the change can be made afterwards.
 func TestFailAtEveryStep(t *testing.T) {
@@ -116,7 +116,7 @@ func slotsIn(root string) (names []string) {
 	return names
 }
 
-// A12, B14, J1: a crash at every step, with and without a save of the user in
+// A12, J1: a crash at every step, with and without a save of the user in
 // the middle. What a new process finds is settled: the path holds old or new,
 // and a save that was captured and not compared is there, or a stray.
 func TestCrashAtEveryStep(t *testing.T) {

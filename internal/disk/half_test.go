@@ -55,7 +55,7 @@ func (r *rig) noHalf(path, half string) {
 	})
 }
 
-// A3: what is written between the read of a file and its report voids the
+// E2: what is written between the read of a file and its report voids the
 // read, in a look of its own and in that of a directory.
 func TestWrittenSinceItWasRead(t *testing.T) {
 	for name, path := range map[string]string{"a look": "f", "a scan": "d/f"} {
@@ -93,7 +93,7 @@ func TestWrittenSinceItWasRead(t *testing.T) {
 	}
 }
 
-// A4: what was put in the place of another file, or of something that was none,
+// A2, A4: what was put in the place of another file, or of something that was none,
 // is read when it was closed or renamed into place, and not when it appeared.
 func TestMadeAnew(t *testing.T) {
 	places := map[string]func(p string){
@@ -137,7 +137,7 @@ func TestMadeAnew(t *testing.T) {
 // blind is a source that sees nothing while a test runs.
 func blind(string) (watch.Source, error) { return watch.NewPoll(time.Hour), nil }
 
-// A name that goes just before a look that was asked for, or between its stat and
+// A1, E4: a name that goes just before a look that was asked for, or between its stat and
 // its read, gets the moment that every absence gets.
 func TestGoneForAMoment(t *testing.T) {
 	on := &onRead{}
@@ -164,7 +164,7 @@ func TestGoneForAMoment(t *testing.T) {
 	r.check()
 }
 
-// A3: a temporary file that is gone by the time of the report was never there.
+// A4: a temporary file that is gone by the time of the report was never there.
 func TestGoneSinceItWasRead(t *testing.T) {
 	on := &onRead{}
 	r := open(t, t.TempDir(), Options{FS: on.fs(), Each: inOrder})

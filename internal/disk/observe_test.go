@@ -189,7 +189,7 @@ func TestYoungFilesWait(t *testing.T) {
 	r.check()
 }
 
-// A name that is missing at the moment of a scan is not believed to be gone
+// E4: a name that is missing at the moment of a scan is not believed to be gone
 // before it has been so for a while; a directory that is gone is.
 func TestMissingInScan(t *testing.T) {
 	c := contents{}
@@ -234,7 +234,7 @@ func TestLookAnswersAlways(t *testing.T) {
 	}
 }
 
-// E5: nothing waits for a FIFO, and E12: what can't be read is unknown.
+// E5: nothing waits for a FIFO.
 func TestSpecialAndUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	r := open(t, dir, Options{})

@@ -315,7 +315,7 @@ func (s scenario) fs(st *steps) fsx.FS {
 	return fsxtest.Hooks{Before: st.hook("before"), After: st.hook("after"), Read: st.hook("read")}.Wrap(inner)
 }
 
-// CASES L2, in small: at every step of every change, the user does everything.
+// A6, C4, C5, D9, H10: CASES L2, in small: at every step of every change, the user does everything.
 // No content that the user wrote is lost, nothing outside the root is touched,
 // nobody sees a part of a file, and afterwards the disk knows what it holds.
 func TestRaces(t *testing.T) {

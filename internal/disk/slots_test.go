@@ -15,7 +15,7 @@ import (
 	"github.com/twosync/twosync/internal/tree"
 )
 
-// E13: a slot that can't be opened just now rests again; it is not given up.
+// I4r: a slot that can't be opened just now rests again; it is not given up.
 func TestCleanWithoutDescriptors(t *testing.T) {
 	c := contents{}
 	dir := t.TempDir()

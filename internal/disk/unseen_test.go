@@ -56,7 +56,7 @@ func (noWatches) Add(string, int) error {
 	return &watch.LimitError{Reason: "none left", Remedy: "allow more", Err: errors.New("no")}
 }
 
-// K4: where the machine allows no source at all, everything is polled, and that
+// I6r: where the machine allows no source at all, everything is polled, and that
 // is said.
 func TestNoSourceLeft(t *testing.T) {
 	dir := t.TempDir()
@@ -125,7 +125,7 @@ func (s *sick) fs() fsx.FS {
 	}}.Wrap(fsx.OS())
 }
 
-// E12, I2: what could not be read for a reason that passes is read when it has
+// E12, I4r: what could not be read for a reason that passes is read when it has
 // passed, though nothing happens then. What is below it is watched meanwhile.
 func TestPassingErrors(t *testing.T) {
 	for name, errs := range map[string]map[string]error{
@@ -209,7 +209,7 @@ func TestBecameSearchable(t *testing.T) {
 	r.check()
 }
 
-// B14: where something is written all the time, and nothing is ever proven, the
+// Where something is written all the time, and nothing is ever proven, the
 // stats of what rests are saved all the same.
 func TestSavedThoughNothingRests(t *testing.T) {
 	dir := t.TempDir()
@@ -246,7 +246,7 @@ func TestSetBackIsYoung(t *testing.T) {
 	}
 }
 
-// D4: a write under one of a file's names is one under all of them.
+// E8: a write under one of a file's names is one under all of them.
 func TestHardLinks(t *testing.T) {
 	dir := t.TempDir()
 	os.MkdirAll(dir+"/a", 0o777)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -13,7 +15,7 @@ var withModules = recipe{name: "modules", files: map[string]string{
 	"app/node_modules/left/index.js": "for the container\n", "app/node_modules/left/bin/run": "#!/bin/sh\n",
 }}
 
-// J16, PEERS F: the first contact meets a folder of dependencies that differs.
+// J16: the first contact meets a folder of dependencies that differs.
 // It changes nothing and names the way on; and that is one.
 func TestJ16BakedModules(t *testing.T) {
 	t.Parallel()
@@ -156,7 +158,7 @@ func different(t *testing.T) (container string, p *place, host, inner *user) {
 	return container, p, host, inner
 }
 
-// up --once: both ways in one go, an exit code that says how it ended, and
+// C10, D3: up --once: both ways in one go, an exit code that says how it ended, and
 // nothing left running.
 func TestOnce(t *testing.T) {
 	t.Parallel()

@@ -19,10 +19,13 @@
 //	user_test.go          a user as tests see it
 //	session_test.go       `twosync up` as a child process
 //	tree_test.go          trees, and how they differ
+//	here_test.go          both sides on this machine; other programs
+//	tty_test.go           a program that thinks that somebody sits before it
 //	scenarios_test.go     what users do, on either side; ways_test.go runs them
 //	*_test.go             one file for each part of the life of a session
 //
-// Without Docker the tests are skipped, unless TWOSYNC_REQUIRE_DOCKER is 1.
+// They are for Linux. Without Docker, or without a program that a test is about, tests are skipped,
+// unless TWOSYNC_REQUIRE_DOCKER is 1.
 // Those with Kubernetes need root and the programs that .ci/k8s/build.sh leaves in
 // a cache, and are skipped without, unless TWOSYNC_REQUIRE_K8S is 1: kubectl,
 // apiserver, etcd, kubelet, containerd and runc are real, and are brought up in

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -38,14 +40,6 @@ func needDocker(t *testing.T) {
 	}
 	if err != nil {
 		t.Skip(err)
-	}
-}
-
-// needPrograms skips where there is neither an engine nor a cluster to test with.
-func needPrograms(t *testing.T) {
-	t.Helper()
-	if built.twosync == "" {
-		needDocker(t)
 	}
 }
 

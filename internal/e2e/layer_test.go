@@ -1,10 +1,12 @@
+//go:build linux
+
 package e2e
 
 import "testing"
 
 // I11r: the source comes from a layer of the image, where a directory cannot be
 // renamed and a file that is changed becomes another inode.
-func TestI11SourceInALayer(t *testing.T) {
+func TestI11rSourceInALayer(t *testing.T) {
 	t.Parallel()
 	c := runContainer(t, baked)
 	p := newPlace(t)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -157,7 +159,7 @@ func TestHostsFolderInTheImage(t *testing.T) {
 	p.stop()
 }
 
-// J6: the image was built last week, from a source that the host has worked on
+// J6, J7: the image was built last week, from a source that the host has worked on
 // since. Nothing of that work is undone, and what only the image has comes.
 //
 // where: Docker, image from scratch: the container is recreated with an older source
@@ -328,7 +330,7 @@ func TestJ1HostKilled(t *testing.T) {
 	p.stop()
 }
 
-// J2: killed before anything of the first contact is durable. What was edited
+// J1: killed before anything of the first contact is durable. What was edited
 // since may be in conflict, and is not lost.
 func TestJ1HostKilledAtOnce(t *testing.T) {
 	long(t)

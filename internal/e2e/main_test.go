@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -9,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	clusters "github.com/twosync/twosync/internal/cluster"
 )
 
 // patience bounds every wait. It is for machines that are busy with something
@@ -45,16 +45,14 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	built.dir = dir
+	if err := build(); err != nil {
+		return 1, err
+	}
 	if engineAnswers() == nil {
 		removeLeftovers()
 		defer removeImages()
 	}
 	defer clusterDown()
-	if engineAnswers() == nil || clusters.Built() == nil {
-		if err := build(); err != nil {
-			return 1, err
-		}
-	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", atOnce); err != nil {
 		return 1, err

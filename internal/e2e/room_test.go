@@ -1,7 +1,10 @@
+//go:build linux
+
 package e2e
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,19 +79,25 @@ func TestI1rNoRoomOnTheHost(t *testing.T) {
 	b.stop()
 }
 
-// small mounts a small file system on a directory, which takes root.
+// small mounts a small file system on a directory, which takes root, until the
+// end of the test.
 func small(t *testing.T, dir string) {
+	t.Helper()
+	mountSmall(t, dir)
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func mountSmall(t *testing.T, dir string) {
 	t.Helper()
 	err := unix.Mount("twosync-e2e", dir, "tmpfs", 0, "size="+roomy)
 	if errors.Is(err, unix.EPERM) {
 		t.Skip("only root may mount")
 	}
 	must(t, err)
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // G1, G4: the agent's user may not write everywhere. The rest syncs, and what
@@ -208,4 +217,49 @@ func TestLinksOutOfTheDirectory(t *testing.T) {
 	p.inner.remove("lib/out")
 	p.settled(t)
 	p.stop()
+}
+
+// I2r: no room for what is written down about the session. It ends and says so
+// rather than go on without; nothing is lost, and it goes on when there is room.
+func TestI2rNoRoomForTheState(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	small(t, p.home)
+	b := p.beginHere()
+	source(b.host)
+	b.settled(t)
+	state := onHost(t, p.home)
+	state.do(Request{Do: "fill", Path: []byte("full")})
+	ended := func() bool {
+		select {
+		case <-b.ended:
+			return true
+		default:
+			return false
+		}
+	}
+	// What is written down of a few saves may find room where a page was begun.
+	n := 0
+	for ; n < 10_000 && !ended(); n++ {
+		b.host.save("main.go", fmt.Sprintf("package main // %d\n", n))
+		b.inner.save("lib/a.go", fmt.Sprintf("package lib // %d\n", n))
+	}
+	if code := b.wait(); code != failed {
+		t.Fatalf("up ended with %d: %s", code, &b.stderr)
+	}
+	p.says(b.stderr.String(), "space")
+	host, inner := b.host.read("main.go"), b.inner.read("lib/a.go")
+	if want := fmt.Sprintf("package main // %d\n", n-1); host != want {
+		t.Errorf("the host holds %q, want %q", host, want)
+	}
+	state.remove("full")
+	b.session = p.up(b.target)
+	b.inSync()
+	b.flushOpen()
+	same(t, "host, but container", b.host.tree(), b.inner.tree())
+	b.host.holds("main.go", host)
+	if now := b.host.read("lib/a.go"); now != inner {
+		b.keeps(inner)
+	}
+	b.stop()
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -76,6 +78,21 @@ var scenarios = []scenario{
 			u.write("x", "same\n")
 		},
 		stays: true,
+	},
+	{
+		name: "D9_J13_times_that_tell_nothing",
+		before: func(u *user) {
+			for _, f := range []string{"alike", "past", "before 1970", "future", "far future"} {
+				u.write(f, "old\n")
+				u.do(Request{Do: "touch", Path: []byte(f), N: 1e9})
+			}
+		},
+		do: func(u *user) {
+			for f, at := range map[string]int64{"alike": 1e9, "past": 0, "before 1970": -1e9, "future": 4e9, "far future": 1 << 33} {
+				u.write(f, "new\n") // of the same size
+				u.do(Request{Do: "touch", Path: []byte(f), N: at})
+			}
+		},
 	},
 	{
 		name:   "B7_made_and_removed",

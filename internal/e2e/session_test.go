@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -49,12 +51,12 @@ type place struct {
 	home string
 
 	environment []string // added to that of its programs
+	umask       string   // of up; "": that of the test
 }
 
 // newPlace makes one. The path is short, because a socket will be below it.
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	needPrograms(t)
 	top, err := os.MkdirTemp(built.dir, "p")
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +195,11 @@ type session struct {
 func (p *place) up(target string, flags ...string) *session {
 	p.t.Helper()
 	s := &session{place: p, ended: make(chan struct{}), more: make(chan struct{})}
-	s.cmd = exec.Command(built.twosync, append([]string{"up", p.dir, target, "--json"}, flags...)...)
+	args := append([]string{built.twosync, "up", p.dir, target, "--json"}, flags...)
+	if p.umask != "" {
+		args = append([]string{"sh", "-c", "umask " + p.umask + `; exec "$@"`, "sh"}, args...)
+	}
+	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Env, s.cmd.Dir, s.cmd.Stderr = p.environ(), p.home, &s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -31,7 +33,6 @@ type link struct {
 // onHost returns a user of a directory on this machine.
 func onHost(t *testing.T, dir string) *user {
 	t.Helper()
-	needPrograms(t)
 	return newUser(t, "host", exec.Command(built.helper, "serve", dir))
 }
 

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -7,7 +9,7 @@ import (
 	"testing"
 )
 
-// A watcher on the other side sees each save as one change, whose last event
+// A12: a watcher on the other side sees each save as one change, whose last event
 // says that the file is there. It reads the file at once, and whole.
 func TestWatcherSeesEachSaveOnce(t *testing.T) {
 	t.Parallel()
@@ -74,7 +76,7 @@ func whats(events []Event) (all []string) {
 	return all
 }
 
-// A2, I8: a file that is emptied and written in place, many times, is never
+// A2, A12: a file that is emptied and written in place, many times, is never
 // seen empty, half or absent on the other side.
 func TestA2WrittenInPlace(t *testing.T) {
 	t.Parallel()

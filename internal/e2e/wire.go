@@ -59,6 +59,7 @@ type Sight struct {
 	Size   int64  `json:"size,omitempty"`
 	Digest []byte `json:"digest,omitempty"`
 	Error  string `json:"error,omitempty"`
+	Since  int64  `json:"since,omitempty"` // when it was first so, in milliseconds
 }
 
 // Proc is a running process.

@@ -132,7 +132,7 @@ func playFirst(seed uint64, log *strings.Builder) (err error) {
 	return nil
 }
 
-// TestFirstContact: the host only gains, old copies do not come back, and what
+// J5, J6, J7, J16: the host only gains, old copies do not come back, and what
 // is lost in the middle goes on as if it had not been.
 func TestFirstContact(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,16 @@ func files(n int, size int64) *tree.Entry {
 	return d
 }
 
-// TestFirstLimits: what a first contact may bring without being asked.
+// others returns a directory of the names of files, with other contents.
+func others(n int) *tree.Entry {
+	d := tree.NewDir(nil)
+	for i := range n {
+		d = d.With(fmt.Sprintf("f%05d", i), fileOf(fmt.Sprint("other", i)))
+	}
+	return d
+}
+
+// D17, J16: what a first contact may bring without being asked.
 func TestFirstLimits(t *testing.T) {
 	host := tree.NewDir(nil).With("own", fileOf("1"))
 	differs := tree.NewDir(nil).With("own", fileOf("2"))
@@ -173,6 +182,7 @@ func TestFirstLimits(t *testing.T) {
 		"as many as allowed": {host, files(engine.MaxFirstFiles, 1), engine.Options{}, false},
 		"one more":           {host, files(engine.MaxFirstFiles+1, 1), engine.Options{}, true},
 		"one is overwritten": {host, files(engine.MaxFirstFiles, 1).With("own", fileOf("2")), engine.Options{}, true},
+		"everything differs": {files(engine.MaxFirstFiles+1, 1), others(engine.MaxFirstFiles + 1), engine.Options{}, true},
 		"large":              {host, files(2, engine.MaxFirstBytes/2+1), engine.Options{}, true},
 		"take host":          {host, files(300, 1), engine.Options{Forced: true, Mirror: true}, false},
 		"take container":     {host, files(300, 1), engine.Options{Forced: true, Winner: tree.Container}, false},
@@ -237,7 +247,7 @@ func TestFirstDone(t *testing.T) {
 	}
 }
 
-// TestEmptied: a root that is empty at once, and stays so, ends everything.
+// H1: a root that is empty at once, and stays so, ends everything.
 func TestEmptied(t *testing.T) {
 	for _, on := range []tree.Side{tree.Host, tree.Container} {
 		g := synced(t, dirOf("a", "1", "b", "2"))

@@ -28,7 +28,7 @@ func TestTwoSaves(t *testing.T) {
 	}
 }
 
-// TestKeptFirst: the loser of a conflict is kept before its path changes, and
+// D10: the loser of a conflict is kept before its path changes, and
 // again when the same content loses again: nobody knows whether it still is in
 // the keep store. That it was agreed once is no reason not to keep it.
 func TestKeptFirst(t *testing.T) {
@@ -56,7 +56,7 @@ func TestKeptFirst(t *testing.T) {
 	}
 }
 
-// TestCantKeep: a loser that can't be kept stays where it is, and is held.
+// D16: a loser that can't be kept stays where it is, and is held.
 func TestCantKeep(t *testing.T) {
 	g := synced(t, dirOf("a", "1", "z", "1"))
 	g.step(engine.Lost{Side: tree.Container})
@@ -167,7 +167,7 @@ func TestLostInCommit(t *testing.T) {
 	}
 }
 
-// TestRolledBack: a container that comes back with what it held before the
+// J8: a container that comes back with what it held before the
 // last changes were durable has lost them; its user has not put them back.
 func TestRolledBack(t *testing.T) {
 	g := synced(t, dirOf("a", "1", "z", "1"))
@@ -181,7 +181,7 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
-// TestConnectionBreaks: what was on its way arrived, nobody heard of it, and
+// J11: what was on its way arrived, nobody heard of it, and
 // the host went on. That is no conflict, and no delete comes back.
 func TestConnectionBreaks(t *testing.T) {
 	g := synced(t, dirOf("a", "1", "d", "1", "z", "1"))
@@ -405,7 +405,7 @@ func TestBackpressure(t *testing.T) {
 	}
 }
 
-// TestNoExec: a side that can't store exec bits changes none, neither at the
+// G9: a side that can't store exec bits changes none, neither at the
 // first contact nor with an edit.
 func TestNoExec(t *testing.T) {
 	exec := func(text string) *tree.Entry {
@@ -477,7 +477,7 @@ func TestBadReports(t *testing.T) {
 	}
 }
 
-// TestNothingLost: a container that only lost its connection goes on from what
+// J11: a container that only lost its connection goes on from what
 // was agreed, durable or not, and from what landed on the host meanwhile. What
 // its user writes next is no conflict with what its user wrote before.
 func TestNothingLost(t *testing.T) {
@@ -615,5 +615,22 @@ func TestFlushWaitsForTorn(t *testing.T) {
 	g.play()
 	if g.count("FlushDone") != 1 || showEntry(g.real[tree.Container]) != "{a=3 b=2}" {
 		t.Errorf("container %s, %v", showEntry(g.real[tree.Container]), g.log)
+	}
+}
+
+// TestHeldIsTold: what comes to be held, or is held no more, while nothing else is
+// to be done, is news.
+func TestHeldIsTold(t *testing.T) {
+	g := synced(t, dirOf("a", "1"))
+	for _, x := range []struct {
+		e    *tree.Entry
+		told int
+	}{
+		{tree.NewOpaque("a pipe"), 1}, {tree.NewOpaque("a pipe"), 1}, {nil, 2},
+	} {
+		g.saw(tree.Host, "pipe", x.e)
+		if n := g.count("InSync"); n != x.told {
+			t.Errorf("%+v: told %d times, want %d", x.e, n, x.told)
+		}
 	}
 }

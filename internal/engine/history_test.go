@@ -157,7 +157,7 @@ func TestFound(t *testing.T) {
 	}
 }
 
-// TestHistories searches for a history in which a promise is broken.
+// A7, J11: searches for a history in which a promise is broken.
 func TestHistories(t *testing.T) {
 	first := *oneSeed
 	if first == 0 {

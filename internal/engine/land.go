@@ -61,6 +61,7 @@ func (s *State) land(f *flight, c tree.Change, r Result) {
 	case Applied:
 		delete(s.tries, c.Path)
 		s.refusals.drop(c.Path)
+		s.turned(f.side, c)
 	case Refused:
 		delete(s.tries, c.Path)
 		s.seal(f.side, c.Path, r.Reason)

@@ -48,7 +48,10 @@ func (s *State) policy() reconcile.Policy {
 			return s.kept[loserOf(path, e)] || s.oldCopy(path, e)
 		},
 		Sealed: func(on tree.Side, path string) (string, bool) {
-			x, ok := s.sides[on].sealed.get(path)
+			x, ok := s.fights.resting.get(path)
+			if !ok {
+				x, ok = s.sides[on].sealed.get(path)
+			}
 			return x.reason, ok
 		},
 		Busy:  func(on tree.Side, path string) bool { return s.busy(on, path) || s.parked.covers(path) },
@@ -111,7 +114,7 @@ func (s *State) give(on tree.Side, changes []tree.Change) {
 func (s *State) finish() {
 	s.passFirst()
 	s.passBarriers()
-	s.synced = s.idle() && (s.synced || s.becomeIdle())
+	s.synced = s.idle() && (s.synced && s.held.digest == s.told || s.becomeIdle())
 }
 
 func (s *State) idle() bool {

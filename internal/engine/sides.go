@@ -148,6 +148,7 @@ func (s *State) saw(on tree.Side, path string, e *tree.Entry) {
 	}
 	if s.note(on, path, tree.Share(e, tree.Get(s.sides[on.Other()].tree, path))) {
 		s.seenEmpty(sd)
+		s.settleFight(path, e)
 		s.changed(path)
 	}
 }

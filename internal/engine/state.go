@@ -50,6 +50,7 @@ type State struct {
 	parked    rests          // to be reconciled when it has been quiet for a while
 	tries     map[string]int // how often in a row paths had moved on
 	refusals  places[int]    // how often in a row changes were refused
+	fights    fights
 	held      holds
 	kept      map[loser]bool // losers that are in the keep store
 	keeping   map[loser]*keeping
@@ -113,6 +114,7 @@ func New(base *tree.Entry, opt Options) *State {
 		opt: opt, base: base, durable: base,
 		sides:   [2]side{newSide("not scanned yet"), newSide("not scanned yet")},
 		tries:   make(map[string]int),
+		fights:  fights{turns: make(map[string]turn)},
 		kept:    make(map[loser]bool),
 		keeping: make(map[loser]*keeping),
 		batches: make(map[uint64]*flight),

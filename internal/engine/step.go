@@ -57,7 +57,7 @@ func (s *State) take(e Event) {
 
 // expire makes dirty what has rested long enough.
 func (s *State) expire() {
-	for _, r := range [...]*rests{&s.sides[0].sealed, &s.sides[1].sealed, &s.parked} {
+	for _, r := range [...]*rests{&s.sides[0].sealed, &s.sides[1].sealed, &s.fights.resting, &s.parked} {
 		for _, path := range r.due(s.now) {
 			s.dirty.add(path)
 		}
@@ -68,7 +68,7 @@ func (s *State) expire() {
 func (s *State) wake() {
 	var next time.Time
 	for _, t := range [...]time.Time{
-		s.group.next(), s.doubt, s.parked.next(), s.sides[0].sealed.next(), s.sides[1].sealed.next(),
+		s.group.next(), s.doubt, s.parked.next(), s.sides[0].sealed.next(), s.sides[1].sealed.next(), s.fights.resting.next(),
 	} {
 		if t.After(s.now) && (next.IsZero() || t.Before(next)) {
 			next = t

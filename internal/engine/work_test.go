@@ -51,7 +51,7 @@ func (g *rig) edit(path string, n int) {
 // is how large the trees are, and how much else is held.
 const workLimit = 400
 
-// TestWork: an edit costs what it changes, whatever else there is.
+// I9r: an edit costs what it changes, whatever else there is.
 func TestWork(t *testing.T) {
 	for name, x := range trees() {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// TestWorkBeside: 20 000 held paths, and as many in flight or waiting for what
+// I9r: 20 000 held paths, and as many in flight or waiting for what
 // is, cost an edit elsewhere nothing. Time is what would show it: looking at
 // all of them at each of 2000 edits would be 10^8 steps.
 func TestWorkBeside(t *testing.T) {

@@ -18,9 +18,6 @@ const (
 	openFile = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 )
 
-// OS returns the file system of the machine.
-func OS() FS { return osFS{} }
-
 type osFS struct{}
 
 func (osFS) OpenRoot(path string) (Dir, error) {

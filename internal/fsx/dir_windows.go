@@ -11,12 +11,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// OS returns the file system of the machine.
-//
-// On Windows it has no exchange, no modes, no owners. A reparse point of any
+// osFS has no exchange, no modes and no owners on Windows. A reparse point of any
 // sort is refused as a link.
-func OS() FS { return osFS{} }
-
 type osFS struct{}
 
 // dir is a Dir. Windows has no calls on a name below a handle that are

@@ -27,6 +27,7 @@ func within(t *testing.T, f func()) {
 	}
 }
 
+// E5: nothing waits for what is no file.
 func TestReadRefusesWhatIsNoFile(t *testing.T) {
 	path := t.TempDir()
 	d := openRoot(t, path)
@@ -127,7 +128,7 @@ func TestReadOnlyAndOtherDevice(t *testing.T) {
 	}
 }
 
-// A directory of a lower layer cannot be renamed: overlayfs says EXDEV.
+// I11r: a directory of a lower layer cannot be renamed: overlayfs says EXDEV.
 func TestImageLayer(t *testing.T) {
 	base := t.TempDir()
 	for _, sub := range []string{"lower/dir", "upper", "work"} {
@@ -143,7 +144,7 @@ func TestImageLayer(t *testing.T) {
 	}
 }
 
-// EPERM of a file system that has exchange is a matter of rights, not of what
+// E13: EPERM of a file system that has exchange is a matter of rights, not of what
 // the kernel can: an immutable file must not turn the safe way off.
 func TestExchangeOfImmutable(t *testing.T) {
 	path := t.TempDir()
@@ -161,7 +162,7 @@ func TestExchangeOfImmutable(t *testing.T) {
 	}
 }
 
-// Docker's filter answers EPERM to calls that it does not know. In a child
+// H10: Docker's filter answers EPERM to calls that it does not know. In a child
 // process, because a filter is for ever.
 func TestRenameUnderFilter(t *testing.T) {
 	if os.Getenv("FSX_TEST_FILTER") == "" {
@@ -216,6 +217,7 @@ func refuse(t *testing.T, call uint32) {
 	}
 }
 
+// I4r: no more descriptors is an error that can be told from others.
 func TestTooManyOpenFiles(t *testing.T) {
 	d := openRoot(t, t.TempDir())
 	put(t, d, "a", "A")
@@ -233,7 +235,7 @@ func TestTooManyOpenFiles(t *testing.T) {
 	wantErr(t, "list", listErr, fsx.ErrTooMany)
 }
 
-// The lock belongs to its file and not to the directory that it was taken in.
+// H4: the lock belongs to its file and not to the directory that it was taken in.
 func TestLockOutlivesItsDir(t *testing.T) {
 	path := t.TempDir()
 	d := openRoot(t, path)
@@ -246,7 +248,7 @@ func TestLockOutlivesItsDir(t *testing.T) {
 	must(t, unlock())
 }
 
-// An ext4 with small inodes has ext3's stamps of whole seconds, and ext4's
+// J13: an ext4 with small inodes has ext3's stamps of whole seconds, and ext4's
 // number.
 func TestCoarseStamps(t *testing.T) {
 	base := t.TempDir()

@@ -312,6 +312,7 @@ func TestLock(t *testing.T) {
 	must(t, again())
 }
 
+// I9r: a directory of very many names is listed whole.
 func TestListMany(t *testing.T) {
 	path := t.TempDir()
 	d := openRoot(t, path)

@@ -80,6 +80,9 @@ func gitCommand(ctx context.Context, root string, args ...string) *exec.Cmd {
 func gitRoot(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("TWOSYNC_REQUIRE_DOCKER") == "1" {
+			t.Fatal(err)
+		}
 		t.Skip("git is not installed: nothing to compare with")
 	}
 	if os.PathSeparator != '/' {
@@ -171,7 +174,7 @@ func checkWalk(t *testing.T, r *Rules, p string, isDir bool) {
 	}
 }
 
-// TestGit compares random rules and paths with git, everyday ones and such as
+// K6: compares random rules and paths with git, everyday ones and such as
 // nobody would write.
 func TestGit(t *testing.T) {
 	seed := *gitSeed

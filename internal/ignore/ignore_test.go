@@ -67,8 +67,7 @@ func checkPaths(t *testing.T, r *Rules, paths string) {
 	}
 }
 
-// TestLastMatchWins also has case K6 of CASES.md: children of an ignored
-// directory that are taken back.
+// K6: children of an ignored directory that are taken back.
 func TestLastMatchWins(t *testing.T) {
 	tests := []struct{ name, rules, paths string }{
 		{"taken back", "*.o|!keep.o", "a.o|-keep.o|-x/keep.o"},
@@ -140,8 +139,8 @@ func TestWhy(t *testing.T) {
 	}
 }
 
-// TestTemporaries has the helper files of editors (A3, A4, A5, A11), and beside
-// them names that people give.
+// A3, A4, A5, A11: helper files of editors, and beside them names that people
+// give.
 func TestTemporaries(t *testing.T) {
 	ignored := ".main.go.swp .main.go.swo .main.go.swx .main.go.swpx .swp .swn main.go~ .bashrc~ " +
 		"x.js___jb_tmp___ x.js___jb_old___ .goutputstream-1A2B3C .#main.go #main.go# .x.txt.kate-swp " +
@@ -174,7 +173,7 @@ func TestTemporaries(t *testing.T) {
 	}
 }
 
-// TestF10 has the names that some file system takes for a protected one.
+// F10: names that some file system takes for a protected one.
 func TestF10(t *testing.T) {
 	protected := []string{
 		".git", ".GIT", ".Git", ".g\u200cit", "\u200d.git", ".git\ufeff", ".gi\u202et", ".g\u206ait", ".gi\ufe0ft", ".g\u00adit",

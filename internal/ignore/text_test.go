@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// TestTextRoundTrip is case K7 of CASES.md: the agent decides by the very rules
-// that the host has.
+// K7: the agent decides by the very rules that the host has.
 func TestTextRoundTrip(t *testing.T) {
 	groups := []Group{
 		BuiltIn(), Literal("--ignore", "#a", " b ", "=c", "1 d", "", "\xff", "e\r"),

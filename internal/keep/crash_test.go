@@ -291,7 +291,7 @@ func TestLostObjects(t *testing.T) {
 	}
 }
 
-// A store on a full disk takes nothing and loses nothing, and goes on when
+// I3r: a store on a full disk takes nothing and loses nothing, and goes on when
 // there is room again.
 func TestNoSpace(t *testing.T) {
 	full := false

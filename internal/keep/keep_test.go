@@ -185,6 +185,8 @@ func (b *bench) audit() {
 	}
 }
 
+// D11, D12: one content is one object, whatever was displaced, and any path can
+// be kept.
 func TestAdopted(t *testing.T) {
 	b := newBench(t, fsx.OS(), plenty)
 	long := strings.Repeat("n", tree.MaxName)
@@ -308,7 +310,7 @@ func TestRefused(t *testing.T) {
 	b.want(" " + strings.Repeat("w", maxWhy) + " x")
 }
 
-// Two contents with one digest both stay, and each is found again.
+// D10, D11: two contents with one digest both stay, and each is found again.
 func TestForgedDigest(t *testing.T) {
 	b := newBench(t, fsx.OS(), plenty)
 	forged := fileOf("true")
@@ -331,7 +333,7 @@ func TestForgedDigest(t *testing.T) {
 	b.want("true conflict true", "true conflict true")
 }
 
-// A program that still has an adopted file open writes to the object. The next
+// A6: a program that still has an adopted file open writes to the object. The next
 // content with that digest is not taken for the same.
 func TestLateWrite(t *testing.T) {
 	b := newBench(t, fsx.OS(), plenty)
@@ -395,7 +397,7 @@ func TestAdoptFromTmpfs(t *testing.T) {
 	b.want("f replaced far", "l replaced -> t")
 }
 
-// An item without its content is no item; a content without an item is listed.
+// D14: an item without its content is no item; a content without an item is listed.
 func TestHalves(t *testing.T) {
 	b := newBench(t, fsx.OS(), plenty)
 	b.adopt("a", "alpha", Deleted, day1)
@@ -428,6 +430,7 @@ func TestHalves(t *testing.T) {
 	}
 }
 
+// I3r: what was displaced goes when its time is over, a loser never.
 func TestRetention(t *testing.T) {
 	b := newBench(t, fsx.OS(), plenty)
 	hour := func(n int) time.Time { return day1.Add(time.Duration(n) * time.Hour) }
@@ -453,6 +456,7 @@ func TestRetention(t *testing.T) {
 	b.want(want...)
 }
 
+// I3r: the oldest of what was displaced makes room, a loser never goes.
 func TestLimit(t *testing.T) {
 	b := newBench(t, fsx.OS(), 16)
 	must(t, b.create("c", "cccc", Conflict))

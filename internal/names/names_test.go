@@ -6,6 +6,7 @@ import (
 	"github.com/twosync/twosync/internal/names"
 )
 
+// F3, F4: which names are one.
 func TestFold(t *testing.T) {
 	const nfc, nfd = "caf\u00e9", "cafe\u0301"
 	for _, c := range []struct {
@@ -34,6 +35,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
+// F2, F7: names that Windows reserves, and bytes that are no text.
 func TestBad(t *testing.T) {
 	bad := names.Bad("windows")
 	for _, name := range []string{"CON", "nul", "Aux.txt", "com1.tar.gz", "LPT\u00b9", "con .c", "a.", "a ", "a:b", `a\b`, "what?", "a\tb", "\xff", "..."} {

@@ -136,7 +136,14 @@ func (m *merge) goneFromBoth(path string, base, e *tree.Entry) {
 // files is R5, and R6 where the contents changed apart.
 func (m *merge) files(path string, base *tree.Entry, v both) {
 	merged := m.mergeFiles(base, v)
-	if merged == nil {
+	switch {
+	case merged == nil && v[tree.Host].Size == 0:
+		m.follow(path, v, tree.Host)
+		return
+	case merged == nil && v[tree.Container].Size == 0:
+		m.follow(path, v, tree.Container)
+		return
+	case merged == nil:
 		m.conflict(path, base, v)
 		return
 	}

@@ -60,10 +60,10 @@ func (m *merge) put(side tree.Side, path string, old, new *tree.Entry) {
 }
 
 // leaves is why a link of the container is not made on the host.
-const leaves = "a link that leaves the directory: not made on the host"
+const leaves = "a link that leads out of the directory, or can by way of another one: not made on the host"
 
 // confined returns e without the links whose targets are not within the root,
-// as far as their text tells, and holds those (CASES §4.3, safe default 2).
+// whatever they go through, and holds those (CASES §4.3, safe default 2).
 func (m *merge) confined(path string, e *tree.Entry) *tree.Entry {
 	switch {
 	case e == nil:
@@ -80,21 +80,25 @@ func (m *merge) confined(path string, e *tree.Entry) *tree.Entry {
 	return e
 }
 
-// within says whether the target of a link at path stays below the root.
+// within says whether the target of a link at path stays below the root. The way
+// back is counted from where the link is, which is no link itself; behind a name,
+// which may be one, there must be none. Either slash separates names: the host may
+// be a system where both do.
 func within(path, target string) bool {
+	target = strings.ReplaceAll(target, `\`, "/")
 	if strings.HasPrefix(target, "/") {
 		return false
 	}
-	depth := strings.Count(path, "/")
+	back, named := strings.Count(path, "/"), false
 	for name := range strings.SplitSeq(target, "/") {
 		switch name {
 		case "", ".":
 		case "..":
-			if depth--; depth < 0 {
+			if back--; back < 0 || named {
 				return false
 			}
 		default:
-			depth++
+			named = true
 		}
 	}
 	return true

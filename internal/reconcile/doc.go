@@ -20,7 +20,8 @@
 //	R3  only the container changed      the host follows
 //	R4  one side deleted, one changed   the change wins
 //	R5  exec bit and content            each is merged by itself
-//	R6  changed apart                   the loser is kept, the winner takes the path
+//	R6  changed apart                   the loser is kept, the winner takes the path;
+//	                                    an empty file gives way, whoever has it
 //	R7  directories                     exist for what is in them
 //
 // # Why
@@ -38,6 +39,11 @@
 // When a directory became a file here and was worked in there, the directory
 // keeps the path whatever the policy says: a file can be kept beside the tree
 // and looked at; a part of a directory, without its siblings, is no use.
+//
+// An empty file gives way in R6 as absence does in R4: there is nothing in it that
+// could be lost. It is also what a power cut leaves of a file that was put in place
+// and not yet durable, and that must not take the path from the side that has it
+// whole.
 //
 // Keeping comes before changing as a gate in the plan and not as an order of
 // steps, because a gate cannot be crossed by a crash between two steps.

@@ -96,6 +96,10 @@ func (o oracle) leaf(b, h, c *tree.Entry) *tree.Entry {
 		content = c
 	case b.IsFile() && b.Digest == c.Digest:
 		content = h
+	case h.Size == 0:
+		return c
+	case c.Size == 0:
+		return h
 	default:
 		return winner
 	}
@@ -115,6 +119,8 @@ func leafOf(e *tree.Entry) *tree.Entry {
 
 // written is a content and where it is.
 type written struct{ path, content string }
+
+func (x written) holdsNothing() bool { return x.content == contentOf(fileOf("", false)) }
 
 // contentOf names the bytes of a leaf, whatever its exec bit.
 func contentOf(e *tree.Entry) string {
@@ -149,9 +155,12 @@ func newIn(path string, b, e *tree.Entry, all map[written]bool) {
 }
 
 // lost returns a content that was written and is nowhere any more: not at its
-// path on either side, and not kept.
+// path on either side, and not kept. With an empty file no byte is lost.
 func (w world) lost(was, kept map[written]bool) (written, bool) {
 	for x := range was {
+		if x.holdsNothing() {
+			continue
+		}
 		at := func(s tree.Side) bool { return contentOf(tree.Get(w.side[s], x.path)) == x.content }
 		if !at(tree.Host) && !at(tree.Container) && !kept[x] {
 			return x, true

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"strings"
+
 	"github.com/twosync/twosync/internal/tree"
 )
 
@@ -48,9 +50,15 @@ func AppendEntry(b []byte, e *tree.Entry) []byte {
 }
 
 // Entry takes a tree of at most MaxEntries entries.
-func (r *Reader) Entry() *tree.Entry {
-	budget := MaxEntries
-	return r.entry(&budget, 0)
+func (r *Reader) Entry() *tree.Entry { return r.EntryAt("") }
+
+// EntryAt is Entry for what is at a path: no path in it is deeper than one may be.
+func (r *Reader) EntryAt(path string) *tree.Entry {
+	budget, depth := MaxEntries, 0
+	if path != "" {
+		depth = 1 + strings.Count(path, "/")
+	}
+	return r.entry(&budget, depth)
 }
 
 func (r *Reader) entry(budget *int, depth int) *tree.Entry {

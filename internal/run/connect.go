@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -174,7 +175,7 @@ func (s *Session) feed(ctx context.Context, r replica.Replica) error {
 		if n := rep.Notice; n != nil && n.Level == replica.Halt {
 			// A root that vanished in the container is a container that is
 			// being replaced: it is dialled again, and met as what it is then.
-			return errors.New(n.Text)
+			return errors.New(cmp.Or(n.Text, "the agent gave up its root and does not say why"))
 		}
 		if err := s.reported(ctx, replica.Container, r, rep); err != nil {
 			return err

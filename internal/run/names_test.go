@@ -112,8 +112,8 @@ func (p *pair) remove(dir, path string) {
 	}
 }
 
-// TestTwinFiles is CASES F4: the first name stays, the second is held, each edit
-// goes where it belongs, and when the first is gone the second comes.
+// F4: the first name stays, the second is held, each edit goes where it
+// belongs, and when the first is gone the second comes.
 func TestTwinFiles(t *testing.T) {
 	p := newFoldingPair(t)
 	write(t, p.host, "other", "o")
@@ -187,7 +187,7 @@ func TestTwinsAtFirst(t *testing.T) {
 	p.stop()
 }
 
-// TestTwinForms is CASES F3: two forms of one letter.
+// F3: two forms of one letter.
 func TestTwinForms(t *testing.T) {
 	const nfc, nfd = "caf\u00e9", "cafe\u0301"
 	p := newFoldingPair(t)
@@ -203,7 +203,7 @@ func TestTwinForms(t *testing.T) {
 	p.stop()
 }
 
-// TestRenamedInCase is CASES B12, on either side, of a file and of a directory.
+// B12: on either side, of a file and of a directory.
 func TestRenamedInCase(t *testing.T) {
 	p := newFoldingPair(t)
 	write(t, p.host, "Foo", "1")

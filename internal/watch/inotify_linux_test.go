@@ -275,6 +275,7 @@ func TestAddByPath(t *testing.T) {
 	}
 }
 
+// I6r: each limit of inotify is told with the setting that raises it.
 func TestLimits(t *testing.T) {
 	for _, err := range []error{initError(unix.EMFILE), watchError("d", unix.ENOSPC)} {
 		limit, ok := errors.AsType[*LimitError](err)
@@ -338,7 +339,7 @@ func TestWaitTimeout(t *testing.T) {
 	}
 }
 
-// LIBS §1.3, the flood: writers fill new nested directories while a walker follows.
+// I7r: LIBS §1.3, the flood: writers fill new nested directories while a walker follows.
 func TestFloodOfNewDirectories(t *testing.T) {
 	root := t.TempDir()
 	w := newWalker(t, root)
@@ -393,7 +394,7 @@ func flood(t *testing.T, root string, dirs, files int) {
 	}
 }
 
-// LIBS §1.3: `rm -rf dist && mkdir -p dist/a/b`, a hundred times, with the walker beside
+// I7r: LIBS §1.3: `rm -rf dist && mkdir -p dist/a/b`, a hundred times, with the walker beside
 // it. After each round the new directory must not be deaf.
 func TestCleanAndBuild(t *testing.T) {
 	root := t.TempDir()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A directory that is built elsewhere and renamed into the tree is watched
+// I7r: a directory that is built elsewhere and renamed into the tree is watched
 // from before it is there, with everything in it.
 func TestPlant(t *testing.T) {
 	base := t.TempDir()

@@ -68,13 +68,14 @@ const (
 	dirTo   = unix.IN_MOVED_TO | unix.IN_ISDIR
 )
 
-func TestOverflowI5r(t *testing.T) {
+// I5r: lost events make everything dirty.
+func TestOverflow(t *testing.T) {
 	r := newTester(t, "", "d")
 	r.read(raw(2, unix.IN_CREATE, 0, "f"), raw(-1, unix.IN_Q_OVERFLOW, 0, ""), raw(2, unix.IN_MODIFY, 0, "f"))
 	r.want("create /d/f", "overflow /", "modify /d/f")
 }
 
-// The second half of a rename may be among the lost events: the watches must not go on
+// I5r: the second half of a rename may be among the lost events: the watches must not go on
 // reporting under the old path.
 func TestOverflowInsideRename(t *testing.T) {
 	r := newTester(t, "", "d", "d/sub")
@@ -94,7 +95,7 @@ func TestTruncatedRecord(t *testing.T) {
 
 // I8r: a directory is removed, its descriptor is given to a new one before the end of
 // the old watch was read. The late IN_IGNORED must not make the new directory deaf.
-func TestReuseOfDescriptorI8r(t *testing.T) {
+func TestReuseOfDescriptor(t *testing.T) {
 	r := newTester(t, "", "old")
 	r.add("new", 2)
 	r.want("create /old/")
@@ -233,7 +234,7 @@ func TestRepeatedModifyIsOne(t *testing.T) {
 	r.want("modify /f", "close-write /f", "modify /f")
 }
 
-// 100k directories, wide and deep, in at most 150 bytes each besides their names.
+// I9r: 100k directories, wide and deep, in at most 150 bytes each besides their names.
 func TestMemoryOfTable(t *testing.T) {
 	const n = 100_000
 	paths := make([]string, 0, n)

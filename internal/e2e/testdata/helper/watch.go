@@ -119,17 +119,18 @@ func (u *user) unwatch(r e2e.Request, a *e2e.Answer) error {
 
 // A stare is a program that reads one file again and again.
 type stare struct {
-	stop chan struct{}
-	done sync.WaitGroup
-	seen []e2e.Sight // as they followed one another, no two neighbours alike
-	n    int64
+	begun time.Time
+	stop  chan struct{}
+	done  sync.WaitGroup
+	seen  []e2e.Sight // as they followed one another, no two neighbours alike
+	n     int64
 }
 
 // stareEvery leaves the machine to others between two looks.
 const stareEvery = 200 * time.Microsecond
 
 func (u *user) stare(r e2e.Request, _ *e2e.Answer) error {
-	s := &stare{stop: make(chan struct{})}
+	s := &stare{begun: time.Now(), stop: make(chan struct{})}
 	u.stares[string(r.Path)] = s
 	path := u.at(r.Path)
 	s.done.Go(func() {
@@ -152,10 +153,12 @@ func (s *stare) see(x e2e.Sight) {
 	if n := len(s.seen); n > 0 && same(s.seen[n-1], x) {
 		return
 	}
+	x.Since = time.Since(s.begun).Milliseconds()
 	s.seen = append(s.seen, x)
 }
 
 func same(a, b e2e.Sight) bool {
+	a.Since, b.Since = 0, 0
 	return fmt.Sprint(a) == fmt.Sprint(b)
 }
 
