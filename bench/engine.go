@@ -44,9 +44,18 @@ type container struct {
 	labels   []string
 	mounts   []mount
 	busybox  string // static, of the engine's kind; "" for none
+	pod      bool   // of a cluster: made and removed by work_cluster.go
 
 	// state
 	image, volume string
+}
+
+// target is how twosync is told of a directory in the container.
+func (c *container) target(path string) string {
+	if c.pod {
+		return "k8s:///" + c.name + ":" + path
+	}
+	return c.name + ":" + path
 }
 
 // mount is a directory of the host in the container.

@@ -12,7 +12,19 @@ import (
 // first engine and of the one after it.
 func (b *bench) lines() []line {
 	return slices.Concat(saveLines(), busyLines(), b.scaleLines(), b.firstLines(), b.bulkLines(), largeLines("large", fmt.Sprintf("%d MiB file", b.options.largeMiB), true),
-		largeLines("large10g", "10 GiB file", false), b.linkLines(), upLines(), b.restLines(), millionLines(), memoryLines(), b.insideLines(), eventLines())
+		largeLines("large10g", "10 GiB file", false), b.linkLines(), upLines(), b.restLines(), millionLines(), memoryLines(), b.clusterLines(), b.insideLines(), eventLines())
+}
+
+func (b *bench) clusterLines() []line {
+	var list []line
+	for _, d := range directions {
+		list = append(list, line{title: "Kubernetes: one save, " + d.String() + ", p50", work: "cluster.save." + string(d), stat: p50, unit: seconds,
+			beside: &reference{"cluster.trip", "kubectl exec", p50, "round trip"}, first: budget{ratio: 4}})
+	}
+	return append(list,
+		line{title: "Kubernetes: start again, nothing changed in the tree", work: "cluster.restart", stat: best, unit: seconds, first: budget{most: 1.5}},
+		line{title: "Kubernetes: from the new pod's being ready to connected", work: "cluster.again", stat: best, unit: seconds, first: budget{most: 1}},
+		line{title: "Kubernetes: memory (RSS) of the agent in the pod, " + count(b.options.files) + " files", work: "memory.first.agent.pod", stat: best, unit: octets, first: budget{most: 40e6}})
 }
 
 func saveLines() []line {

@@ -51,8 +51,9 @@ type tool struct {
 
 // options are what a workload asks of a session.
 type options struct {
-	keepState string // folder of the tool's state, for a session that goes on; "" for a new one
-	path      string // folder to look for commands in first
+	keepState string             // folder of the tool's state, for a session that goes on; "" for a new one
+	path      string             // folder to look for commands in first
+	told      func(event string) // hears of twosync's events; may be nil
 }
 
 // session is a tool at work.

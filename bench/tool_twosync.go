@@ -40,6 +40,7 @@ type upSession struct {
 	cmd    *exec.Cmd
 	log    *os.File // what it said on standard error
 	synced chan struct{}
+	told   func(event string) // of each event; may be nil
 	reader sync.WaitGroup
 	last   string // of standard output; reader's until it has ended
 }
@@ -49,12 +50,12 @@ func startTwosync(ctx context.Context, b *bench, p pair, _ direction, o options)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, b.twosync, "up", p.host, b.box.name+":"+p.container, "--json")
+	cmd := exec.CommandContext(ctx, b.twosync, "up", p.host, b.box.target(p.container), "--json")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopLimit
 	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+state, "XDG_CACHE_HOME="+filepath.Join(b.work, "cache"), "GOCACHE="+b.goCache)
 	cmd.Env = append(cmd.Env, firstOnPath(o.path)...)
-	s := &upSession{cmd: cmd, synced: make(chan struct{}, 1)}
+	s := &upSession{cmd: cmd, synced: make(chan struct{}, 1), told: o.told}
 	if err := s.start(b.work); err != nil {
 		return nil, fmt.Errorf("start twosync: %w", err)
 	}
@@ -96,7 +97,10 @@ func (s *upSession) read(stdout io.Reader) {
 		var e struct {
 			Event string `json:"event"`
 		}
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event == "in-sync" && !told {
+		if json.Unmarshal(lines.Bytes(), &e) == nil && s.told != nil {
+			s.told(e.Event)
+		}
+		if e.Event == "in-sync" && !told {
 			told = true
 			s.synced <- struct{}{}
 		}

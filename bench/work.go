@@ -36,6 +36,7 @@ var workloads = []workload{
 	{"agent", "the size of the agent", agentSize, false},
 	{"inside", "work in the container: on its own file system, on shares, in synced directories", inside, false},
 	{"event", "what a watcher in the container is told of saves on the host", event, false},
+	{"cluster", "saves, starts and reconnects through kubectl exec, in a pod of 48 MiB", onCluster, true},
 	{"scale1m", "first sync, saves and memory with 1M files in 80k directories", scale1M, true},
 	{"wide300k", "the same with 300k files in one directory", wide300K, true},
 	{"large10g", "a file of 10 GiB: new, edited, with bytes before and after", large10G, true},

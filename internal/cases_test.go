@@ -40,16 +40,17 @@ var pending = map[string]string{}
 // where that happens.
 var skips = map[string]string{
 	"bench/bench_test.go:needsDocker: \"no Docker engine\"":                                                        "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
-	"bench/probe/toil_test.go:TestExpectAllHoldsThere: err":                                                        "file systems without links",
-	"bench/standin/slowfs/slowfs_test.go:mounted: \"no FUSE here\"":                                                "FUSE",
-	"bench/standin/slowfs/slowfs_test.go:mounted: \"FUSE is not allowed here: %v\", err":                           "FUSE",
 	"bench/probe/probe_test.go:TestTreeSeesEveryDifference: err":                                                   "file systems without links",
+	"bench/probe/toil_test.go:TestExpectAllHoldsThere: err":                                                        "file systems without links",
+	"bench/standin/slowfs/slowfs_test.go:mounted: \"FUSE is not allowed here: %v\", err":                           "FUSE",
+	"bench/standin/slowfs/slowfs_test.go:mounted: \"no FUSE here\"":                                                "FUSE",
 	"host/root_test.go:TestRefuseRootOfStateToCome: err":                                                           "Windows without the right to make links",
 	"host/target/docker_test.go:needDocker: err":                                                                   "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"host/target/pipe_test.go:TestAbortDoesNotWaitForChildren: \"needs a shell\"":                                  "Windows",
 	"internal/base/base_test.go:TestCompactionFails: \"writes some 200 MB\"":                                       "-short",
 	"internal/disk/apply_test.go:TestApplyGroupAlone: \"needs root\"":                                              "not root",
 	"internal/disk/apply_test.go:TestApplyHardLinked: err":                                                         "file systems without hard links",
+	"internal/e2e/cluster_test.go:needCluster: err":                                                                "not root, or no cluster was built; a failure under TWOSYNC_REQUIRE_K8S",
 	"internal/e2e/docker_test.go:needDocker: err":                                                                  "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/e2e/here_test.go:needTool: \"not installed: \", names":                                               "no editor, or the like; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/e2e/odd_test.go:TestImmutable: \"only root may make a file immutable\"":                              "not root",
@@ -64,6 +65,7 @@ var skips = map[string]string{
 	"internal/fsx/os_linux_test.go:mount: \"mount %s: %v\", fstype, err":                                           "not root, or no right to mount",
 	"internal/fsx/os_linux_test.go:refuse: \"seccomp: %v\", errno":                                                 "kernels without seccomp",
 	"internal/fsx/os_test.go:TestClosedDir: \"no descriptors here\"":                                               "Windows",
+	"internal/hostile/bomb_test.go:TestBombs: \"the race detector takes the address space that is to be limited\"": "-race",
 	"internal/hostile/print_test.go:terminal: \"no terminal: %v\", err":                                            "no pseudo-terminal to be had",
 	"internal/ignore/git_test.go:gitRoot: \"git is not installed: nothing to compare with\"":                       "no git",
 	"internal/ignore/git_test.go:gitRoot: \"the names of this test cannot be made here\"":                          "file systems that fold names",
@@ -80,7 +82,6 @@ var skips = map[string]string{
 	"internal/soak/rig_test.go:needDocker: err":                                                                    "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",
 	"internal/soak/soak_test.go:TestSoak: \"takes minutes\"":                                                       "-short",
 	"internal/watch/random_linux_test.go:TestRandom: \"needs a tmpfs on /dev/shm:\", err":                          "no /dev/shm",
-	"internal/hostile/bomb_test.go:TestBombs: \"the race detector takes the address space that is to be limited\"": "-race",
 }
 
 // layers say which layer of the search a test belongs to, by the longest prefix
