@@ -61,15 +61,17 @@ func run(args []string) error {
 		}
 		return protocol.WriteGreeting(os.Stdout, g)
 	}
-	if len(args) == 0 || args[0] != "serve" {
-		return errors.New("usage: twosync-agent serve --root DIR | twosync-agent version")
+	switch {
+	case len(args) > 3 && args[0] == "deliver":
+		return deliver(args[1], args[3:])
+	case len(args) == 2 && args[0] == "install":
+		return install(args[1])
+	case len(args) == 0 || args[0] != "serve":
+		return errUsage
 	}
 	a, err := parse(args[1:])
-	if err != nil {
-		return err
-	}
-	if !filepath.IsAbs(a.root) {
-		return fmt.Errorf("--root must be an absolute path, not %q", a.root)
+	if err != nil || !filepath.IsAbs(a.root) {
+		return errUsage
 	}
 	opt := disk.Options{Make: true, Holder: a.holder, LockWait: lockWait}
 	a.root = filepath.Clean(a.root)
@@ -78,6 +80,8 @@ func run(args []string) error {
 	}
 	return serve(a.root, opt)
 }
+
+var errUsage = errors.New("usage: twosync-agent serve --root /DIR | install DIR | version")
 
 // arguments are those of serve.
 type arguments struct {
@@ -95,11 +99,18 @@ func parse(args []string) (a arguments, err error) {
 			a.outer = true
 			continue
 		}
-		into := map[string]*string{"--root": &a.root, "--holder": &a.holder}[name]
-		if into == nil || len(args) == 0 {
-			return a, fmt.Errorf("serve does not understand %q", name)
+		if len(args) == 0 {
+			name = "" // which none of them is
 		}
-		*into, args = args[0], args[1:]
+		switch name {
+		case "--root":
+			a.root = args[0]
+		case "--holder":
+			a.holder = args[0]
+		default:
+			return a, errUsage
+		}
+		args = args[1:]
 	}
 	return a, nil
 }

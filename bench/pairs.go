@@ -23,10 +23,16 @@ const (
 	equalPause = 500 * time.Millisecond
 )
 
-// newPair returns two directories that no one has used.
-func (b *bench) newPair(name string) (pair, error) {
+// newPair returns two directories that no one has used; with a share they are
+// one.
+func (b *bench) newPair(t tool, name string) (pair, error) {
 	name = fmt.Sprintf("%s-%d", name, b.next())
 	p := pair{filepath.Join(b.work, name), containerRoot + "/" + name}
+	if t.share {
+		p = pair{filepath.Join(b.shareDir(t.name), name), sharePath(t.name) + "/" + name}
+		_, err := b.here.Do(probe.Request{Op: "mkdir", Root: p.host})
+		return p, err
+	}
 	return p, b.mkdir(p)
 }
 
@@ -90,27 +96,142 @@ func (b *bench) difference(p pair) error {
 
 // until waits for what is expected, and for the trees to be equal. It returns the
 // seconds from the writer's end until the last change of the tree that received.
-func (b *bench) until(ctx context.Context, p pair, d direction, written probe.Reply, expect []probe.Expect) (float64, error) {
-	_, to, _, sink := b.at(p, d)
+func (b *bench) until(ctx context.Context, k *kept, d direction, written probe.Reply, expect []probe.Expect) (float64, error) {
+	before, err := b.ahead()
+	if err != nil {
+		return 0, err
+	}
+	if err := tell(ctx, k.session); err != nil {
+		return 0, err
+	}
+	_, to, _, sink := b.at(k.p, d)
 	if _, err := to.Do(probe.Request{Op: "arrive", Root: sink, Expect: expect, Limit: arriveLimit}); err != nil {
 		return 0, err
 	}
+	host, container, err := b.untilEqual(ctx, k.p)
+	if err != nil {
+		return 0, err
+	}
+	after, err := b.ahead()
+	if err := errors.Join(err, steady(before, after)); err != nil {
+		return 0, err
+	}
+	end, start := container.Changed-int64(after), written.Wall-int64(written.Ago)
+	if d == toHost {
+		end, start = host.Changed, start-int64(before)
+	}
+	return max(0, float64(end-start)/1e9), nil
+}
+
+// untilEqual waits for the trees to be equal, and no longer than a tool needs that
+// has brought all files.
+func (b *bench) untilEqual(ctx context.Context, p pair) (host, container probe.Reply, err error) {
 	for end := time.Now().Add(equalLimit); ; {
-		host, container, err := b.equal(p)
-		if err == nil {
-			received := container
-			if d == toHost {
-				received = host
-			}
-			return max(0, float64(received.Changed-written.Wall)/1e9), nil
-		}
-		if time.Now().After(end) {
-			return 0, err
+		host, container, err = b.equal(p)
+		if err == nil || time.Now().After(end) {
+			return host, container, err
 		}
 		if err := rest(ctx, equalPause); err != nil {
-			return 0, err
+			return host, container, err
 		}
 	}
+}
+
+const (
+	reachTries = 30
+	// Between two tries: at first the pause of one who is eager, then of one who
+	// lets a slow tool finish what it has begun.
+	reachPause  = 100 * time.Millisecond
+	reachPauses = 5 // times the pause is doubled
+)
+
+// reaches saves until a save arrives, for tools that do not say when they are
+// there.
+func (b *bench) reaches(p pair, d direction) (err error) {
+	const name = "ready"
+	from, to, source, sink := b.at(p, d)
+	for i := range reachTries {
+		text := []byte(fmt.Sprintf("try %d", i))
+		if _, err := from.Do(probe.Request{Op: "save", Root: source, Path: name, Data: text}); err != nil {
+			return err
+		}
+		_, err = to.Do(probe.Request{Op: "arrive", Root: sink, Limit: reachPause << min(i, reachPauses),
+			Expect: []probe.Expect{{Path: name, Size: int64(len(text)), Want: text}}})
+		if err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// seen is what was seen of a tool that says nothing.
+type seen struct {
+	alike   time.Time // when the container had what the host had
+	reached time.Time // when a save had come through
+}
+
+// caughtUp waits until the container has what the host has, and a save comes
+// through.
+func (b *bench) caughtUp(ctx context.Context, p pair, d direction) (at seen, err error) {
+	for end := time.Now().Add(inSyncLimit); ; {
+		if at.alike, err = b.alike(p); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			return at, err
+		}
+		if err := rest(ctx, equalPause); err != nil {
+			return at, err
+		}
+	}
+	if err := b.reaches(p, d); err != nil {
+		return at, err
+	}
+	at.reached = time.Now()
+	from, to, source, sink := b.at(p, d)
+	_, gone := from.Do(probe.Request{Op: "remove", Root: source, Path: "ready"})
+	_, seen := to.Do(probe.Request{Op: "arrive", Root: sink, Limit: arriveLimit, Expect: []probe.Expect{{Path: "ready", Size: probe.Absent}}})
+	return at, errors.Join(gone, seen)
+}
+
+const alikeLimit = 5 * time.Second
+
+// alike looks whether the container has what the host has now: first file by
+// file, which disturbs nobody, and only then at all content. It returns when it
+// had seen the files. Someone may be saving, so what is asked for is soon out of
+// date.
+func (b *bench) alike(p pair) (at time.Time, err error) {
+	has, err := b.here.Do(probe.Request{Op: "expect", Root: p.host})
+	if err != nil {
+		return at, err
+	}
+	if _, err := b.there.Do(probe.Request{Op: "arrive", Root: p.container, Expect: has.Expect, Limit: alikeLimit}); err != nil {
+		return at, err
+	}
+	at = time.Now()
+	_, _, err = b.equal(p)
+	return at, err
+}
+
+// stateFolder is where a session keeps what it knows.
+func (b *bench) stateFolder(o options) (string, error) {
+	if o.keepState != "" {
+		return o.keepState, nil
+	}
+	return os.MkdirTemp(b.work, "s-") // a short name: sockets go into it
+}
+
+// warm has a tool sync once, for what it does once for a container.
+func (b *bench) warm(ctx context.Context, start func(context.Context, *bench, pair, direction, options) (session, error)) error {
+	p, err := b.newPair(tool{}, "warm")
+	if err != nil {
+		return err
+	}
+	s, err := start(ctx, b, p, toContainer, options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.stop(), b.remove(p))
 }
 
 // quiet lets the disk finish what came before.

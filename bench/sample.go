@@ -9,9 +9,11 @@ import (
 type Sample struct {
 	Work   string    `json:"work"` // which measurement, such as "save.out"
 	Tool   string    `json:"tool"`
+	Model  string    `json:"model,omitempty"` // said of tools that stand in for a share of macOS
 	Unit   string    `json:"unit"`
 	Round  int       `json:"round"`
 	Values []float64 `json:"values,omitempty"`
+	Never  int       `json:"never,omitempty"`  // what did not come at all
 	Failed string    `json:"failed,omitempty"` // why there is no value
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func sample(work, tool string, values ...float64) Sample {
@@ -10,7 +12,7 @@ func sample(work, tool string, values ...float64) Sample {
 }
 
 func TestHolds(t *testing.T) {
-	floor := &reference{work: "save", tool: "floor", stat: p50}
+	floor := besideTool("save", "floor", p50)
 	yes, no := true, false
 	for _, c := range []struct {
 		name    string
@@ -28,10 +30,12 @@ func TestHolds(t *testing.T) {
 		{"nothing measured", budget{most: 2}, nil, nil},
 		{"failed", budget{most: 2}, []Sample{{Work: "save", Tool: "twosync", Failed: "the trees differ"}}, &no},
 	} {
-		l := line{work: "save", stat: p50, unit: seconds, beside: floor, budget: c.budget}
-		got := l.row(c.samples, "twosync").Holds
-		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
-			t.Errorf("%s: holds is %v, want %v", c.name, deref(got), deref(c.want))
+		l := line{work: "save", stat: p50, unit: seconds, beside: floor, first: c.budget, speed: c.budget}
+		r := l.row(c.samples, []string{"twosync"})
+		for _, got := range []*bool{r.First.Holds, r.Speed.Holds} {
+			if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+				t.Errorf("%s: holds is %v, want %v", c.name, deref(got), deref(c.want))
+			}
 		}
 	}
 }
@@ -43,29 +47,62 @@ func deref(b *bool) any {
 	return *b
 }
 
-func TestMarkdown(t *testing.T) {
+func TestTables(t *testing.T) {
 	lines := []line{
-		{title: "one save", work: "save", stat: p50, unit: seconds, beside: &reference{"save", "floor", p50}, budget: budget{ratio: 3}},
-		{title: "first", work: "first", stat: best, unit: seconds, beside: &reference{"first", "tar", best}, budget: budget{ratio: 1}},
-		{title: "wire", work: "wire", stat: best, unit: octets, budget: budget{most: 1 << 20}},
+		{title: "one save", work: "save", stat: p50, unit: seconds, beside: besideTool("save", "floor", p50), first: budget{ratio: 3}, speed: budget{ratio: 1.4}},
+		{title: "first", work: "first", stat: best, unit: seconds, beside: besideTool("first", "tar", best), first: budget{ratio: 1}},
+		{title: "against itself", work: "large", stat: best, unit: seconds, beside: &reference{"small", "", best, "the small"}},
+		{title: "wire", work: "wire", stat: best, unit: octets, first: budget{most: 1 << 20}, speed: budget{most: 1024}},
 		{title: "broken", work: "broken", stat: best, unit: seconds},
 		{title: "not run", work: "not run", stat: best, unit: seconds},
+		{title: "told", work: "told", stat: best, unit: seconds},
 	}
 	samples := []Sample{
-		sample("save", "floor", 0.0008), sample("save", "twosync", 0.0012),
+		sample("save", "floor", 0.0008), sample("save", "twosync", 0.0012), sample("save", "other", 0.08),
 		sample("first", "tar", 5), sample("first", "twosync", 6),
+		sample("small", "twosync", 1), sample("large", "twosync", 5), sample("small", "other", 2), sample("large", "other", 4),
 		sample("wire", "twosync", 2048),
 		{Work: "broken", Tool: "twosync", Failed: "a|b\nc"},
+		{Work: "told", Tool: "other", Never: 3}, {Work: "told", Tool: "twosync", Never: 1, Values: []float64{0.5}},
 	}
-	want := `| work | beside | twosync | ratio | budget (first engine) | holds? |
-|---|---|---|---|---|---|
-| one save | floor 0.8 ms | 1.2 ms | 1.50 | ≤ 3 × floor | yes |
-| first | tar 5 s | 6 s | 1.20 | ≤ 1 × tar | **no** |
-| wire |  | 2.05 kB |  | ≤ 1.05 MB | yes |
-| broken |  | failed: a¦b c |  |  |  |
+	list := []string{"twosync", "other", "tar", "absent"}
+	got := rows(lines, samples, list)
+	want := `| work | beside | twosync | ratio | first engine | holds? | speed issue | holds? |
+|---|---|---|---|---|---|---|---|
+| one save | floor 800 µs | 1.2 ms | 1.50 | ≤ 3 × floor | yes | ≤ 1.4 × floor | **no** |
+| first | tar 5 s | 6 s | 1.20 | ≤ 1 × tar | **no** |  |  |
+| against itself | the small 1 s | 5 s | 5.00 |  |  |  |  |
+| wire |  | 2.05 kB |  | ≤ 1.05 MB | yes | ≤ 1.02 kB | **no** |
+| broken |  | failed: a¦b c |  |  |  |  |  |
+| told |  | 500 ms, never 1 times |  |  |  |  |  |
 `
-	if got := markdown(rows(lines, samples, "twosync"), "twosync"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+	if table := judged(got, "twosync"); table != want {
+		t.Errorf("got\n%s\nwant\n%s", table, want)
+	}
+	want = `| work | beside | twosync | other | tar |
+|---|---|---|---|---|
+| one save | floor 800 µs | 1.2 ms (×1.50) | 80 ms (×100) |  |
+| first | tar 5 s | 6 s (×1.20) |  | 5 s (×1.00) |
+| against itself | the small 1 s | 5 s (×5.00) | 4 s (×2.00) |  |
+| told |  | 500 ms, never 1 times | never |  |
+`
+	if table := together(got, list); table != want {
+		t.Errorf("got\n%s\nwant\n%s", table, want)
+	}
+	if table := together(got, []string{"twosync"}); table != "" {
+		t.Errorf("one tool beside itself:\n%s", table)
+	}
+	if table := together(got, []string{"twosync", "tar"}); !strings.Contains(table, "| first | tar 5 s | 6 s (×1.20) | 5 s (×1.00) |") || strings.Contains(table, "one save") {
+		t.Errorf("got\n%s", table)
+	}
+	want = `| work | beside | stand-in | took | |
+|---|---|---|---|---|
+| one save | floor 800 µs | other | 80 ms (×100) | model, not macOS |
+| against itself | the small 1 s | other | 4 s (×2.00) | model, not macOS |
+| told |  | other | never | model, not macOS |
+`
+	if table := modelled(got, []string{"other", "absent"}); table != want {
+		t.Errorf("got\n%s\nwant\n%s", table, want)
 	}
 }
 
@@ -75,9 +112,20 @@ func TestFailuresStayShort(t *testing.T) {
 	}
 }
 
+// TestBarsHaveRoomForTheirNames: what is clipped in the picture is not said.
+func TestBarsHaveRoomForTheirNames(t *testing.T) {
+	b := &bench{options: settings{files: fullSize, largeMiB: fullLarge, trips: []time.Duration{100 * time.Millisecond}}, turn: turn(fullSize)}
+	for _, l := range b.lines() {
+		if (slices.Contains(pictured, l.work) || isLinkJob(l.work)) && clip(l.title, 58) != l.title {
+			t.Errorf("too long for the picture: %q", l.title)
+		}
+	}
+}
+
 // TestLinesSayOneThingEach: no line is there twice, or says nothing.
 func TestLinesSayOneThingEach(t *testing.T) {
-	b := &bench{options: settings{files: fullSize, largeMiB: fullLarge, rounds: 1}}
+	b := &bench{options: settings{files: fullSize, largeMiB: fullLarge, rounds: 1, trips: []time.Duration{20 * time.Millisecond, 100 * time.Millisecond},
+		workloads: append(usual(), unusual()...)}}
 	titles := map[string]bool{}
 	for _, l := range b.lines() {
 		if titles[l.title] {
@@ -87,18 +135,27 @@ func TestLinesSayOneThingEach(t *testing.T) {
 		if l.work == "" || l.unit == "" || l.stat == "" {
 			t.Errorf("line %q has no work, unit or stat", l.title)
 		}
-		if l.budget.ratio > 0 && l.beside == nil {
+		if (l.first.ratio > 0 || l.speed.ratio > 0) && l.beside == nil {
 			t.Errorf("line %q has a ratio to nothing", l.title)
 		}
 	}
 }
 
 func TestScaleIsARatioToTheSmallestTree(t *testing.T) {
-	b := &bench{options: settings{files: 10_000}}
-	samples := []Sample{sample("scale.1000.out", "twosync", 2), sample("scale.10000.out", "twosync", 3)}
-	got := rows(b.scaleLines(), samples, "twosync")
-	if len(got) != 2 || got[0].Ratio != nil || got[1].Ratio == nil || *got[1].Ratio != 1.5 || got[1].Beside != "1k files" {
-		t.Errorf("%+v", got)
+	samples := []Sample{sample("scale.1000.out", "twosync", 2), sample("scale.10000.out", "twosync", 3), sample("scale.1000000.out", "twosync", 2.8)}
+	b := &bench{options: settings{files: 10_000, workloads: []string{"scale", "scale1m"}}}
+	got := rows(b.scaleLines(), samples, []string{"twosync"})
+	if len(got) != 3 {
+		t.Fatalf("%d rows: %+v", len(got), got)
+	}
+	if got[0].Tools["twosync"].Ratio != nil || got[0].First.Budget != "" {
+		t.Errorf("the smallest stands beside something: %+v", got[0])
+	}
+	if r := got[1].Tools["twosync"].Ratio; r == nil || *r != 1.5 || got[1].Beside != "1k files" || !*got[1].First.Holds {
+		t.Errorf("%+v", got[1])
+	}
+	if got[2].First.Budget != "" || got[2].Speed.Holds == nil || *got[2].Speed.Holds {
+		t.Errorf("1M files are judged by the speed issue: %+v", got[2])
 	}
 }
 
@@ -109,6 +166,7 @@ func TestSizes(t *testing.T) {
 		5000:    {1000, 5000},
 		1000:    {1000},
 		500:     {500},
+		200_000: {1000, 10_000, 100_000, 200_000},
 	} {
 		got := (&bench{options: settings{files: files}}).sizes()
 		if len(got) != len(want) {

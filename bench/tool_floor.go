@@ -7,18 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
-	"time"
-
-	"github.com/twosync/twosync/bench/probe"
 )
 
-func findFloor(context.Context, *bench) error {
-	if runtime.GOOS != "linux" {
-		return errors.New("needs inotify on the host")
-	}
-	return nil
-}
+func findFloor(context.Context, *bench) error { return nil }
 
 // floor is two processes with one pipe between them.
 type floor struct {
@@ -44,32 +35,10 @@ func startFloor(ctx context.Context, b *bench, p pair, d direction, _ options) (
 	if err := f.start(); err != nil {
 		return nil, fmt.Errorf("start floor: %w", err)
 	}
-	if err := b.floorReady(p, d); err != nil {
+	if err := b.reaches(p, d); err != nil {
 		return nil, errors.Join(fmt.Errorf("start floor: %w", err), f.stop())
 	}
 	return f, nil
-}
-
-const (
-	floorTries = 100
-	floorPause = 100 * time.Millisecond
-)
-
-// floorReady saves until a save arrives: the floor does not say when it is there.
-func (b *bench) floorReady(p pair, d direction) (err error) {
-	from, to, source, sink := b.at(p, d)
-	for i := range floorTries {
-		text := []byte(fmt.Sprintf("try %d", i))
-		if _, err := from.Do(probe.Request{Op: "save", Root: source, Path: "ready", Data: text}); err != nil {
-			return err
-		}
-		_, err = to.Do(probe.Request{Op: "arrive", Root: sink, Limit: floorPause,
-			Expect: []probe.Expect{{Path: "ready", Size: int64(len(text)), Want: text}}})
-		if err == nil {
-			return nil
-		}
-	}
-	return err
 }
 
 func (f *floor) start() error {

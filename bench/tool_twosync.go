@@ -25,49 +25,37 @@ const (
 	maxEvent = 1 << 20
 )
 
-// findTwosync builds the command from this tree, and has it sync once, so that no
-// later run pays for building the agent and bringing it to the container.
+// findTwosync builds the command from this tree.
 func findTwosync(ctx context.Context, b *bench) error {
 	b.twosync = filepath.Join(b.work, "twosync")
-	if err := goBuild(ctx, b.module, b.twosync, nil, "./host/twosync"); err != nil {
-		return err
-	}
-	p := pair{filepath.Join(b.work, "warm"), containerRoot + "/warm"}
-	if err := b.mkdir(p); err != nil {
-		return err
-	}
-	s, err := startTwosync(ctx, b, p, toContainer, options{})
-	if err != nil {
-		return err
-	}
-	return s.stop()
+	return goBuild(ctx, b.module, b.twosync, nil, "./host/twosync")
 }
+
+// readyTwosync syncs once, so that no later run pays for building the agent and
+// bringing it to the container.
+func readyTwosync(ctx context.Context, b *bench) error { return b.warm(ctx, startTwosync) }
 
 // upSession is a running `twosync up`.
 type upSession struct {
 	cmd    *exec.Cmd
 	log    *os.File // what it said on standard error
 	synced chan struct{}
+	told   func(event string) // of each event; may be nil
 	reader sync.WaitGroup
 	last   string // of standard output; reader's until it has ended
 }
 
 func startTwosync(ctx context.Context, b *bench, p pair, _ direction, o options) (session, error) {
-	state := o.keepState
-	if state == "" {
-		var err error
-		if state, err = os.MkdirTemp(b.work, "state-"); err != nil {
-			return nil, err
-		}
+	state, err := b.stateFolder(o)
+	if err != nil {
+		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, b.twosync, "up", p.host, b.box.name+":"+p.container, "--json")
+	cmd := exec.CommandContext(ctx, b.twosync, "up", p.host, b.box.target(p.container), "--json")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopLimit
 	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+state, "XDG_CACHE_HOME="+filepath.Join(b.work, "cache"), "GOCACHE="+b.goCache)
-	if o.path != "" {
-		cmd.Env = append(cmd.Env, "PATH="+o.path+string(os.PathListSeparator)+os.Getenv("PATH"))
-	}
-	s := &upSession{cmd: cmd, synced: make(chan struct{}, 1)}
+	cmd.Env = append(cmd.Env, firstOnPath(o.path)...)
+	s := &upSession{cmd: cmd, synced: make(chan struct{}, 1), told: o.told}
 	if err := s.start(b.work); err != nil {
 		return nil, fmt.Errorf("start twosync: %w", err)
 	}
@@ -109,7 +97,10 @@ func (s *upSession) read(stdout io.Reader) {
 		var e struct {
 			Event string `json:"event"`
 		}
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event == "in-sync" && !told {
+		if json.Unmarshal(lines.Bytes(), &e) == nil && s.told != nil {
+			s.told(e.Event)
+		}
+		if e.Event == "in-sync" && !told {
 			told = true
 			s.synced <- struct{}{}
 		}
@@ -147,13 +138,4 @@ func (s *upSession) stop() error {
 		return fmt.Errorf("twosync ended: %w: %s", err, s.said())
 	}
 	return nil
-}
-
-// fillTwosync is a session until it is in sync.
-func fillTwosync(ctx context.Context, b *bench, p pair) (func() error, error) {
-	s, err := startTwosync(ctx, b, p, toContainer, options{})
-	if err != nil {
-		return nil, err
-	}
-	return s.stop, nil
 }

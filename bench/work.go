@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/twosync/twosync/bench/probe"
@@ -16,30 +14,56 @@ type workload struct {
 	name  string
 	about string
 	run   func(ctx context.Context, b *bench) error
+	asked bool // only when it is asked for by name
 }
 
 // workloads lists all, in the order in which they run.
 var workloads = []workload{
-	{"first", "the tree goes into an empty directory of the container", first},
-	{"save", "one file is saved in the idle tree, either way", save},
-	{"switch", "a branch switch in the tree", branchSwitch},
-	{"install", "many new files in the container reach the host", install},
-	{"rename", "a directory of many files is renamed", renameDirectory},
-	{"large", "a large file: new, edited, and with bytes before all others", large},
-	{"delay", "one file is saved, over a link with a round trip of 100 ms", delayed},
-	{"scale", "one file is saved in idle trees of 1k, 10k, … files", scale},
-	{"restart", "the session starts again and nothing has changed", restart},
-	{"memory", "memory 10 s after a start in the largest tree", memory},
-	{"idle", "what runs and crosses while nobody does anything", idle},
-	{"agent", "the size of the agent", agentSize},
+	{"first", "the tree, many small files, and a few large ones go into an empty directory of the container", first, false},
+	{"save", "one file is saved in the idle tree, either way", save, false},
+	{"busy", "one file is saved while a first sync is on its way, and either way during a bulk transfer", busy, false},
+	{"switch", "a branch switch in the tree", branchSwitch, false},
+	{"install", "many new files in the container reach the host", install, false},
+	{"install50k", "five times as many", install50k, false},
+	{"rename", "a directory of many files is renamed", renameDirectory, false},
+	{"large", "a large file: new, edited, with bytes before all others, with bytes after them", large, false},
+	{"link", "saves and a first sync over links with long round trips and 20 MB/s", links, false},
+	{"scale", "one file is saved in idle trees of 1k, 10k, … files", scale, false},
+	{"up", "from the start of the command until in sync, nothing changed", up, false},
+	{"restart", "the session starts again in the largest tree and nothing has changed", restart, false},
+	{"memory", "memory 10 s after a start in the largest tree", memory, false},
+	{"idle", "what runs and crosses while nobody does anything", idle, false},
+	{"agent", "the size of the agent", agentSize, false},
+	{"inside", "work in the container: on its own file system, on shares, in synced directories", inside, false},
+	{"event", "what a watcher in the container is told of saves on the host", event, false},
+	{"cluster", "saves, starts and reconnects through kubectl exec, in a pod of 48 MiB", onCluster, true},
+	{"scale1m", "first sync, saves and memory with 1M files in 80k directories", scale1M, true},
+	{"wide300k", "the same with 300k files in one directory", wide300K, true},
+	{"large10g", "a file of 10 GiB: new, edited, with bytes before and after", large10G, true},
+}
+
+// usual and unusual are the names of the workloads that run, and do not run,
+// where none is named.
+func usual() []string   { return workNames(false) }
+func unusual() []string { return workNames(true) }
+
+func workNames(asked bool) []string {
+	var list []string
+	for _, w := range workloads {
+		if w.asked == asked {
+			list = append(list, w.name)
+		}
+	}
+	return list
 }
 
 // The sizes that the budgets speak of, and the smallest that mean anything.
 const (
-	fullSize  = 100_000
-	fullLarge = 512
-	bulkFiles = 10_000
-	minFiles  = 100
+	fullSize     = 100_000
+	fullLarge    = 512
+	fullTransfer = 1024
+	bulkFiles    = 10_000
+	minFiles     = 100
 )
 
 // bulk is the number of files of the bulk jobs, for the size of this run.
@@ -76,7 +100,7 @@ func (b *bench) open(ctx context.Context, t tool, name string, fill func(root st
 	key := name + " " + t.name
 	k, ok := b.shared[key]
 	if !ok {
-		p, err := b.newPair(name)
+		p, err := b.newPair(t, name)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +108,7 @@ func (b *bench) open(ctx context.Context, t tool, name string, fill func(root st
 			return nil, err
 		}
 		k = &kept{tool: t, p: p}
-		if k.state, err = os.MkdirTemp(b.work, "state-"); err != nil {
+		if k.state, err = os.MkdirTemp(b.work, "s-"); err != nil {
 			return nil, err
 		}
 		b.shared[key] = k
@@ -143,69 +167,100 @@ func empty(string) error { return nil }
 // settled is when memory is read and idleness begins, after in sync.
 const settled = 10 * time.Second
 
-// big opens the session on the largest tree that is made, and measures what it is
-// to have it made.
+// big opens the session on the largest tree that is made.
 func (b *bench) big(ctx context.Context, t tool) (*kept, error) {
-	_, there := b.shared["big "+t.name]
-	var filled time.Time
-	k, err := b.open(ctx, t, "big", func(root string) error {
+	return b.sized(ctx, t, "big", b.options.files, 0)
+}
+
+// sized opens the session on a tree of so many files, and measures what it is to
+// have it made.
+func (b *bench) sized(ctx context.Context, t tool, name string, files, perDir int) (*kept, error) {
+	_, there := b.shared[name+" "+t.name]
+	var began, filled time.Time
+	k, err := b.open(ctx, t, name, func(root string) error {
+		began = time.Now()
 		defer func() { filled = time.Now() }()
-		return b.make(root, b.options.files)
+		return b.make(root, files, perDir)
 	})
 	if err != nil || there {
 		return k, err
 	}
-	b.add("first.big", t.name, seconds, 0, time.Since(filled).Seconds())
-	if err := b.alone(k); err != nil {
-		return nil, err
-	}
-	if err := rest(ctx, settled); err != nil {
-		return nil, err
-	}
-	return k, b.measureMemory(k, "memory.first")
+	b.add("first."+name+".writes", t.name, seconds, 0, filled.Sub(began).Seconds())
+	b.add("first."+name, t.name, seconds, 0, filledAt(k.session).Sub(filled).Seconds())
+	return k, b.remember(ctx, k, "first."+name)
 }
 
-func (b *bench) make(root string, files int) error {
-	_, err := b.here.Do(probe.Request{Op: "make", Root: root, Seed: b.next(), Files: files})
+// remember measures the memory of a session after some work, once it has settled.
+func (b *bench) remember(ctx context.Context, k *kept, work string) error {
+	if k.session == nil || k.session.process() == 0 {
+		return nil // nothing of it runs
+	}
+	if err := b.alone(k); err != nil {
+		return err
+	}
+	if err := rest(ctx, settled); err != nil {
+		return err
+	}
+	return b.measureMemory(k, "memory."+work)
+}
+
+func (b *bench) make(root string, files, perDir int) error {
+	_, err := b.here.Do(probe.Request{Op: "make", Root: root, Seed: b.next(), Files: files, PerDir: perDir})
 	return err
 }
 
-// first brings the tree into an empty directory, A B A B.
-func first(ctx context.Context, b *bench) error {
+// job is a bulk job that is done through every tool that keeps whole trees.
+type job struct {
+	work    string // what a failure is a failure of
+	open    func(t tool) (*kept, error)
+	round   func(k *kept, round int) error
+	back    bool // it begins in the container, so tools that go one way have no part
+	discard bool // the trees are of no use to others
+	memory  bool // what it leaves in memory is measured
+}
+
+// each runs a job: all tools are opened first, and then take turns, A B A B. What
+// fails is a failed run of that tool, and the last one.
+func (b *bench) each(ctx context.Context, j job) error {
+	var open []*kept
+	for _, t := range b.whole() {
+		if t.oneWay && j.back {
+			continue
+		}
+		k, err := j.open(t)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			b.failed(j.work, t.name, err)
+			continue
+		}
+		open = append(open, k)
+	}
+	broken := map[*kept]bool{}
+	try := func(work string, k *kept, do func() error) {
+		if err := do(); err != nil && ctx.Err() == nil {
+			b.failed(work, k.tool.name, err)
+			broken[k] = true
+		}
+	}
 	for round := range b.options.rounds {
-		for _, t := range b.tools {
-			if t.fill == nil {
-				continue
+		for _, k := range open {
+			if !broken[k] {
+				try(j.work, k, func() error { return errors.Join(k.start(ctx, b), j.round(k, round)) })
 			}
-			took, err := b.firstOnce(ctx, t)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err != nil {
-				b.failed("first", t.name, err)
-				continue
-			}
-			b.add("first", t.name, seconds, round, took)
 		}
 	}
-	return nil
-}
-
-func (b *bench) firstOnce(ctx context.Context, t tool) (took float64, err error) {
-	p := pair{b.treeDir(), fmt.Sprintf("%s/first-%d", containerRoot, b.next())}
-	defer func() {
-		_, gone := b.there.Do(probe.Request{Op: "remove", Root: p.container})
-		err = errors.Join(err, gone, os.RemoveAll(filepath.Join(p.host, ".twosync")))
-	}()
-	if err := errors.Join(b.mkdir(p), b.quiet()); err != nil {
-		return 0, err
+	for _, k := range open {
+		if j.memory && !broken[k] {
+			try("memory."+j.work+".host", k, func() error { return errors.Join(k.start(ctx, b), b.remember(ctx, k, j.work)) })
+		}
+		if j.discard || broken[k] {
+			try(j.work+".end", k, func() error { return b.discard(k) })
+		}
 	}
-	start := time.Now()
-	stop, err := t.fill(ctx, b, p)
-	took = time.Since(start).Seconds()
-	if err != nil {
-		return 0, err
-	}
-	_, _, err = b.equal(p)
-	return took, errors.Join(err, stop())
+	return ctx.Err()
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,38 +11,57 @@ import (
 )
 
 // restart stops the session on the largest tree and starts it again. Beside it,
-// find looks at every file of both sides.
+// find looks at every file of both sides, and twosync connects on a tree of no
+// size.
 func restart(ctx context.Context, b *bench) error {
-	return b.each(ctx, "restart", func(t tool) error {
-		k, err := b.big(ctx, t)
-		if err != nil {
-			return err
-		}
-		if err := b.alone(k); err != nil {
-			return err
-		}
-		for round := range b.options.rounds {
-			if err := errors.Join(k.stop(), b.quiet()); err != nil {
+	nothing := map[*kept]*kept{}
+	err := b.each(ctx, job{work: "restart",
+		open: func(t tool) (*kept, error) {
+			k, err := b.big(ctx, t)
+			if err == nil && t.name == mainTool {
+				nothing[k], err = b.open(ctx, t, "nothing", empty)
+			}
+			return k, err
+		},
+		round: func(k *kept, round int) error {
+			took, err := b.again(ctx, k)
+			if err != nil {
 				return err
 			}
-			start := time.Now()
-			if err := k.start(ctx, b); err != nil {
-				return err
+			b.add("restart", k.tool.name, seconds, round, took)
+			if small := nothing[k]; small != nil {
+				if err := b.findBoth(ctx, k.p, small, round); err != nil {
+					return err
+				}
 			}
-			b.add("restart", t.name, seconds, round, time.Since(start).Seconds())
-			if err := b.findBoth(k.p, round); err != nil {
-				b.failed("restart", "find", err)
-			}
-		}
-		_, _, err = b.equal(k.p)
-		return err
-	})
+			_, _, err = b.equal(k.p)
+			return err
+		}})
+	for _, k := range nothing {
+		err = errors.Join(err, b.discard(k))
+	}
+	return err
 }
+
+// again times a start of a session that has been stopped.
+func (b *bench) again(ctx context.Context, k *kept) (float64, error) {
+	if err := errors.Join(k.stop(), b.quiet()); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if err := k.start(ctx, b); err != nil {
+		return 0, err
+	}
+	return startedAt(k.session).Sub(start).Seconds(), nil
+}
+
+// twiceFind is the budget of a restart, of both parts.
+const twiceFind = "2 × find + connecting"
 
 // findBoth stats every file of both sides, one side after the other: a size that
 // no file has makes find look.
-func (b *bench) findBoth(p pair, round int) error {
-	if b.box.needs("find") != nil {
+func (b *bench) findBoth(ctx context.Context, p pair, small *kept, round int) error {
+	if b.needs("find") != nil {
 		return nil // without it there is no such number
 	}
 	here, err := b.here.Do(probe.Request{Op: "run", Args: []string{"find", p.host, "-size", "+999999999"}})
@@ -54,20 +72,37 @@ func (b *bench) findBoth(p pair, round int) error {
 	if err != nil {
 		return err
 	}
-	b.add("restart", "find", seconds, round, here.Took.Seconds()+there.Took.Seconds())
-	b.add("restart.host", "find", seconds, round, here.Took.Seconds())
+	connecting, err := b.again(ctx, small)
+	if err != nil {
+		return err
+	}
+	both := here.Took.Seconds() + there.Took.Seconds()
+	b.add("restart", "find", seconds, round, both)
+	b.add("restart.connecting", mainTool, seconds, round, connecting)
+	b.add("restart", twiceFind, seconds, round, 2*both+connecting)
 	return nil
 }
 
 // memory starts the session on the largest tree again and looks 10 s later.
 func memory(ctx context.Context, b *bench) error {
-	return b.each(ctx, "memory.restart.host", func(t tool) error {
+	return b.eachAlone(ctx, "memory.restart.host", func(k *kept) error { return b.measureMemory(k, "memory.restart") })
+}
+
+// eachAlone looks once at each tool that stays at work, in the largest tree.
+func (b *bench) eachAlone(ctx context.Context, work string, look func(k *kept) error) error {
+	for _, t := range b.whole() {
 		k, err := b.restarted(ctx, t)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		return b.measureMemory(k, "memory.restart")
-	})
+		if err == nil && k.session.process() != 0 {
+			err = look(k)
+		}
+		if err != nil {
+			b.failed(work, t.name, err)
+		}
+	}
+	return ctx.Err()
 }
 
 // restarted is the session on the largest tree, alone, 10 s after it was started
@@ -96,8 +131,8 @@ func (b *bench) measureMemory(k *kept, work string) error {
 	return nil
 }
 
-// processes finds a session's process on the host and the one in the container,
-// which must be the only session.
+// processes adds up what a session, which must be the only one, runs on the host
+// and in the container. The docker command between them is not the tool's own.
 func (b *bench) processes(s session) (host, agent probe.Process, err error) {
 	here, err := b.here.Do(probe.Request{Op: "procs"})
 	if err != nil {
@@ -107,20 +142,32 @@ func (b *bench) processes(s session) (host, agent probe.Process, err error) {
 	if err != nil {
 		return host, agent, err
 	}
-	if i := indexOf(here.Procs, func(p probe.Process) bool { return p.PID == s.process() }); i >= 0 {
-		host = here.Procs[i]
+	host, found := family(here.Procs, s.process())
+	if !found {
+		return host, agent, errors.New("the session's process has ended")
 	}
-	var found int
 	for _, p := range there.Procs {
 		if p.Command != filepath.Base(probePath) && p.RSS > 0 { // a zombie has none
-			agent = p
-			found++
+			agent.CPU, agent.RSS = agent.CPU+p.CPU, agent.RSS+p.RSS
 		}
 	}
-	if host.PID == 0 || found != 1 {
-		return host, agent, fmt.Errorf("found %d agents of one session", found)
-	}
 	return host, agent, nil
+}
+
+// family adds up a process and what it has started, but for docker.
+func family(all []probe.Process, pid int) (sum probe.Process, found bool) {
+	for _, p := range all {
+		switch {
+		case p.PID == pid:
+			found = true
+		case p.Parent != pid || p.Command == "docker":
+			continue
+		default:
+			p, _ = family(all, p.PID)
+		}
+		sum.CPU, sum.RSS = sum.CPU+p.CPU, sum.RSS+p.RSS
+	}
+	return sum, found
 }
 
 const (
@@ -133,11 +180,7 @@ const (
 
 // idle watches the session on the largest tree do nothing.
 func idle(ctx context.Context, b *bench) error {
-	return b.each(ctx, "idle.host", func(t tool) error {
-		k, err := b.restarted(ctx, t)
-		if err != nil {
-			return err
-		}
+	return b.eachAlone(ctx, "idle.host", func(k *kept) error {
 		host, agent, err := b.processes(k.session)
 		if err != nil {
 			return err
@@ -152,10 +195,10 @@ func idle(ctx context.Context, b *bench) error {
 			return err
 		}
 		share := 100 / time.Since(start).Seconds()
-		b.add("idle.host", t.name, percent, 0, (hostAfter.CPU-host.CPU).Seconds()*share)
-		b.add("idle.agent", t.name, percent, 0, (agentAfter.CPU-agent.CPU).Seconds()*share)
+		b.add("idle.host", k.tool.name, percent, 0, (hostAfter.CPU-host.CPU).Seconds()*share)
+		b.add("idle.agent", k.tool.name, percent, 0, (agentAfter.CPU-agent.CPU).Seconds()*share)
 		if after, ok := b.wire(k.session); told && ok {
-			b.add("idle.wire", t.name, octets, 0, float64(after-wire))
+			b.add("idle.wire", k.tool.name, octets, 0, float64(after-wire))
 		}
 		return nil
 	})

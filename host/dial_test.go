@@ -27,6 +27,7 @@ func TestFar(t *testing.T) {
 		{"web:/app", "", "build", "", true},
 		{"web:/app", "", "", "build", true},
 		{"web:/app", "", "default", "build", false},
+		{"k8s:///web:/app", "", "", "", true},
 		{"web:/app", "unix:///run/docker.sock", "", "build", false},
 	} {
 		t.Setenv("DOCKER_HOST", c.host)

@@ -16,7 +16,7 @@ import (
 // "agent serve --root PATH" is what a local target starts. It is not for people,
 // and a signal ends it as it would any program.
 func Main(args []string) int {
-	if len(args) > 0 && args[0] == "agent" {
+	if len(args) > 1 && args[0] == "agent" && args[1] == "serve" {
 		return agent.Main(args[1:])
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -42,6 +42,7 @@ same, in both directions, as fast as files are saved.
 
   twosync up . web:/app                        until Ctrl-C
   twosync up . web:/app --keep node_modules    each side has its own
+  twosync up . k8s://NAMESPACE/deployment/web:/app    on a cluster
   twosync flush                                wait until both sides are the same
   twosync status                               what is in sync, and what is not
   twosync conflicts                            what both sides changed: show, resolve
@@ -64,7 +65,7 @@ func newCommand() *cobra.Command {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &UsageError{err.Error(), "see " + c.CommandPath() + " --help"}
 	})
-	c.AddCommand(newUp(), newFlush(), newStatus(), newUndo(), newConflicts(), newAccept(), newRestore(), newVersion())
+	c.AddCommand(newUp(), newFlush(), newStatus(), newUndo(), newConflicts(), newAccept(), newRestore(), newAgent(), newVersion())
 	return c
 }
 

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// where: A directory on this machine: every command, and every way in which a session ends
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

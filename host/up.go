@@ -27,6 +27,7 @@ type up struct {
 	once, json   bool
 	trash        trash
 	unguarded    bool
+	cluster      clusterFlags
 
 	// state
 	root   string
@@ -43,6 +44,11 @@ until Ctrl-C. It changes nothing before it has said what it is about to do.
 TARGET is CONTAINER:/PATH, USER@CONTAINER:/PATH, docker://[USER@]CONTAINER/PATH,
 or local:PATH for a directory on this machine. A CONTAINER can be a compose
 service.
+
+On a Kubernetes cluster it is k8s://NAMESPACE/POD:/PATH or, to follow what makes
+pods, k8s://NAMESPACE/deployment/NAME:/PATH (statefulset, daemonset, job, service
+and so on); k8s:/// is the current namespace, ?container=NAME at the end names a
+container; NAME:/PATH --k8s is short for it.
 
 What does not cross: what .twosyncignore in DIR says, written like a .gitignore;
 --ignore PATTERN, the same on the command line; --keep NAME, for what each side
@@ -80,6 +86,7 @@ func newUp() *cobra.Command {
 	f.IntVar(&u.trash.days, "trash-days", trashDays, "how many `DAYS` it is kept")
 	f.BoolVar(&u.unguarded, "allow-guarded", false, "let the container change what editors and shells run here, without twosync accept")
 	f.BoolVar(&u.json, "json", false, "print events as lines of JSON")
+	u.cluster.add(f)
 	sides := cobra.FixedCompletions([]string{"host", "container"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("take", sides)
 	return c
@@ -95,7 +102,7 @@ func (u *up) main(ctx context.Context) error {
 	if u.trash.days < 0 || u.trash.days > maxTrashDays {
 		return &UsageError{fmt.Sprintf("nothing is kept for %d days", u.trash.days), fmt.Sprintf("name a number from 0 to %d", maxTrashDays)}
 	}
-	t, err := target.Parse(u.to, func(text string) { u.tell(run.Event{Kind: run.Note, Text: text}) })
+	t, err := u.cluster.parse(u.to, func(text string) { u.tell(run.Event{Kind: run.Note, Text: text}) })
 	if err != nil {
 		return err
 	}
@@ -131,6 +138,11 @@ func (u *up) sink() sink {
 
 // session takes the session's folder and keeps the two sides the same.
 func (u *up) session(ctx context.Context) error {
+	if k, ok := u.target.(*target.Kube); ok {
+		if err := k.Pin(ctx); err != nil {
+			return err
+		}
+	}
 	rules, err := readRules(u.root, u.ignore, u.keep, u.tell)
 	if err != nil {
 		return err

@@ -18,8 +18,8 @@
 //	run                     the session: who waits for whom
 //	agent, host             the two programs
 //
-// For tests and the benchmark only: replicatest, fsx/fsxtest, busybox, e2e, hostile,
-// soak, failpoint.
+// For tests and the benchmark only: replicatest, fsx/fsxtest, sim/simfs, busybox,
+// cluster, e2e, hostile, soak, failpoint.
 //
 // Read run first: it is the page on which everything meets. Then engine for
 // what is decided, and disk for what is done.
@@ -36,5 +36,5 @@
 //	protocol             readers and writers of the streams; commands on the agent
 //	agent                the disk's loop beside the protocol
 //	host                 the control socket; the screen; signals
-//	host/target          the process behind a pipe
+//	host/target          the process behind a pipe, and the watch over its pod
 package internal

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -30,17 +31,27 @@ func run(args []string) (int, error) {
 		return 0, probe.FloorSend(args[1], os.Stdin, os.Stdout)
 	case len(args) == 2 && args[0] == "floor-receive":
 		return 0, probe.FloorReceive(args[1], os.Stdin)
-	case len(args) > 2 && args[0] == "delay":
-		d, err := time.ParseDuration(args[1])
-		if err != nil {
-			return 2, err
-		}
-		return probe.Delay(d, args[2:])
+	case len(args) > 3 && args[0] == "link":
+		return link(args[1], args[2], args[3:])
+	case len(args) > 2 && args[0] == "stopwatch":
+		return probe.Stopwatch(args[1], args[2:])
 	case len(args) == 1 && args[0] == "wait": // what the container runs
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 		<-stop
 		return 0, nil
 	}
-	return 2, errors.New("usage: serve | floor-send DIR | floor-receive DIR | delay DURATION COMMAND... | wait")
+	return 2, errors.New("usage: serve | floor-send DIR | floor-receive DIR | link DELAY RATE COMMAND... | stopwatch LOG COMMAND... | wait")
+}
+
+func link(delay, rate string, args []string) (int, error) {
+	d, err := time.ParseDuration(delay)
+	if err != nil {
+		return 2, err
+	}
+	n, err := strconv.ParseInt(rate, 10, 64)
+	if err != nil {
+		return 2, err
+	}
+	return probe.Link{Delay: d, Rate: n}.Run(args)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // Client is a probe on one side. It is used by one goroutine.
@@ -49,22 +50,22 @@ func (c *Client) reply(q Request) (Reply, error) {
 	if err := c.replies.Decode(&r); err != nil {
 		return Reply{}, fmt.Errorf("%s: read reply: %w", q.Op, err)
 	}
+	r.Received = time.Now().UnixNano()
 	if r.Error != "" {
 		return r, fmt.Errorf("%s %s: %s", q.Op, q.Path, r.Error)
 	}
 	return r, nil
 }
 
-// Await returns once the probe is looking for q.Data at q.Path. What it returns
-// waits until it is there.
+// Await returns once the probe does what q says: it looks for q.Data at q.Path
+// ("await"), or watches q.Path ("events"). What it returns waits for the end.
 func (c *Client) Await(q Request) (func() (Reply, error), error) {
-	q.Op = "await"
 	r, err := c.Do(q)
 	if err != nil {
 		return nil, err
 	}
 	if !r.Armed {
-		return nil, errors.New("await: the probe does not look")
+		return nil, errors.New(q.Op + ": the probe does not look")
 	}
 	return func() (Reply, error) { return c.reply(q) }, nil
 }

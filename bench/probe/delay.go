@@ -9,14 +9,23 @@ import (
 	"time"
 )
 
+// Link is a pipe that is made slower.
+type Link struct {
+	Delay time.Duration // each way: half a round trip
+	Rate  int64         // bytes a second each way; 0 for as many as come
+}
+
 const (
-	delayPiece = 64 << 10
-	delayQueue = 256 // pieces on their way: 16 MiB
+	linkPiece = 16 << 10
+	// Pieces on their way: 16 MiB, more than any product of delay and rate here.
+	linkQueue = 1024
+	// What a rate is measured over: a sleep is no more exact than this.
+	linkSlack = 2 * time.Millisecond
 )
 
-// Delay runs a command whose standard input and output each come later by d, as
-// over a link with a round trip of twice that. It returns the exit code.
-func Delay(d time.Duration, args []string) (int, error) {
+// Run runs a command with its standard input and output behind the link. It
+// returns the exit code.
+func (l Link) Run(args []string) (int, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -33,11 +42,15 @@ func Delay(d time.Duration, args []string) (int, error) {
 	// Not waited for: it may sit in a read of our standard input, which nothing
 	// interrupts. The process ends with this function.
 	go func() {
-		later(stdin, os.Stdin, d)
+		l.copy(stdin, os.Stdin)
 		stdin.Close()
 	}()
-	later(os.Stdout, stdout, d)
-	err = cmd.Wait()
+	l.copy(os.Stdout, stdout)
+	return exitCode(cmd.Wait())
+}
+
+// exitCode takes a command's own failure for its answer.
+func exitCode(err error) (int, error) {
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return exit.ExitCode(), nil
 	}
@@ -49,9 +62,9 @@ type delayed struct {
 	data []byte
 }
 
-// later copies until in ends or out fails.
-func later(out io.Writer, in io.Reader, d time.Duration) {
-	queue := make(chan delayed, delayQueue)
+// copy copies until in ends or out fails.
+func (l Link) copy(out io.Writer, in io.Reader) {
+	queue := make(chan delayed, linkQueue)
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		for p := range queue {
@@ -61,11 +74,17 @@ func later(out io.Writer, in io.Reader, d time.Duration) {
 			}
 		}
 	})
+	var free time.Time // when the link has sent all that it was given
 	for {
-		piece := make([]byte, delayPiece)
+		piece := make([]byte, linkPiece)
 		n, err := in.Read(piece)
 		if n > 0 {
-			queue <- delayed{time.Now().Add(d), piece[:n]}
+			free = l.sent(free, time.Now(), n)
+			queue <- delayed{free.Add(l.Delay), piece[:n]}
+			// The sender feels the rate, as a full socket makes it feel it.
+			if ahead := time.Until(free); ahead > linkSlack {
+				time.Sleep(ahead - linkSlack)
+			}
 		}
 		if err != nil {
 			break
@@ -73,4 +92,15 @@ func later(out io.Writer, in io.Reader, d time.Duration) {
 	}
 	close(queue)
 	writing.Wait()
+}
+
+// sent returns when n more bytes have left, on a link that was to be free then.
+func (l Link) sent(free, now time.Time, n int) time.Time {
+	if free.Before(now) {
+		free = now
+	}
+	if l.Rate == 0 {
+		return free
+	}
+	return free.Add(time.Duration(float64(n) / float64(l.Rate) * float64(time.Second)))
 }

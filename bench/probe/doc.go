@@ -14,8 +14,10 @@
 //
 // Both sides read CLOCK_MONOTONIC, which a container shares with its kernel: on
 // Linux a save on one side and its arrival on the other are two readings of one
-// clock. Subtracting a pipe's round trip, the way that works everywhere, would
-// add an error as large as the thing that is measured.
+// clock. Where the container has another kernel, a reply says how long ago what it
+// tells of was, and the benchmark dates it by its own clock, less half of an idle
+// round trip: an error as large as the thing that is measured on Linux, and small
+// beside the tens of milliseconds that macOS takes for an event.
 //
 // A bulk job ends when the last name of the tree last changed: that is the newest
 // ctime of a tree that was then read and found equal. Looking at thousands of

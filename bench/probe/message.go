@@ -13,6 +13,7 @@ type Request struct {
 	Size   int64         `json:"size,omitempty"`
 	Seed   uint64        `json:"seed,omitempty"`
 	Files  int           `json:"files,omitempty"`
+	PerDir int           `json:"per_dir,omitempty"` // files a directory; 0 as in source trees
 	Counts Counts        `json:"counts,omitzero"`
 	Limit  time.Duration `json:"limit,omitempty"`
 	Expect []Expect      `json:"expect,omitempty"`
@@ -24,9 +25,12 @@ type Reply struct {
 	Error string `json:"error,omitempty"`
 	Armed bool   `json:"armed,omitempty"` // await looks; a second reply follows
 
-	Mono int64         `json:"mono"` // CLOCK_MONOTONIC at the end, in ns
-	Wall int64         `json:"wall"` // CLOCK_REALTIME at the end, in ns
+	Mono int64         `json:"mono"` // CLOCK_MONOTONIC when it was done, in ns
+	Wall int64         `json:"wall"` // CLOCK_REALTIME of the reply, in ns
+	Ago  time.Duration `json:"ago"`  // from when it was done to the reply
 	Took time.Duration `json:"took"`
+
+	Received int64 `json:"-"` // wall clock of the benchmark when it had read this
 
 	Digest  string    `json:"digest,omitempty"`
 	Files   int       `json:"files,omitempty"`
@@ -36,6 +40,9 @@ type Reply struct {
 	Lines   []string  `json:"lines,omitempty"`
 	Procs   []Process `json:"procs,omitempty"`
 	FSType  string    `json:"fstype,omitempty"`
+	Boot    string    `json:"boot,omitempty"` // the run of the kernel
+
+	Ops map[string]time.Duration `json:"ops,omitempty"` // of each part of the work
 }
 
 // Expect is what a path below the root will hold.
@@ -50,6 +57,7 @@ type Expect struct {
 const (
 	Absent = -1
 	Folder = -2
+	Other  = -3 // anything: a link, a socket
 )
 
 // Counts are the files that a branch switch touches.
@@ -64,6 +72,7 @@ type Process struct {
 	PID     int           `json:"pid"`
 	Parent  int           `json:"parent"`
 	Command string        `json:"command"` // base name of what it runs
+	Path    string        `json:"path,omitempty"`
 	CPU     time.Duration `json:"cpu"`     // user and system
 	RSS     int64         `json:"rss"`     // bytes
 	Read    int64         `json:"read"`    // bytes through read calls

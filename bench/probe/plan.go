@@ -22,13 +22,17 @@ type File struct {
 	Size int64
 }
 
-// Plan says what a tree of n files from seed consists of. It is the same on every
-// machine, so that the other side can be told what to wait for.
-func Plan(seed uint64, n int) []File {
+// Plan says what a tree of n files from seed consists of, with perDir files a
+// directory, or the usual number for 0. It is the same on every machine, so that
+// the other side can be told what to wait for.
+func Plan(seed uint64, n, perDir int) []File {
+	if perDir == 0 {
+		perDir = filesADir
+	}
 	r := rand.New(rand.NewPCG(seed, 1))
 	files := make([]File, n)
 	for i := range files {
-		dir := i / filesADir
+		dir := i / perDir
 		size := int64(64) << r.IntN(7)
 		size += r.Int64N(size)
 		if r.IntN(oneLargeIn) == 0 {
@@ -40,9 +44,9 @@ func Plan(seed uint64, n int) []File {
 }
 
 // Make writes the tree of Plan below root.
-func Make(root string, seed uint64, n int) error {
+func Make(root string, seed uint64, n, perDir int) error {
 	last := ""
-	for i, f := range Plan(seed, n) {
+	for i, f := range Plan(seed, n, perDir) {
 		path := filepath.Join(root, filepath.FromSlash(f.Path))
 		if dir := filepath.Dir(path); dir != last {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -104,6 +108,14 @@ func edit(path string, data []byte, at int64) error {
 		err = e
 	}
 	return err
+}
+
+// replace is a save of the careful kind: no reader sees half of it.
+func replace(path string, data []byte) error {
+	if err := os.WriteFile(path+"~", data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+"~", path)
 }
 
 // insert is what a program does that saves a large document anew.

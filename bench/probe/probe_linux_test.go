@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,4 +121,37 @@ func untilWatched(save func() error, there string) error {
 		}
 	}
 	return unix.ETIMEDOUT
+}
+
+// TestEvents edits once the watcher is armed, so nothing is left to chance.
+func TestEvents(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "file")
+	for _, c := range []struct {
+		what string
+		do   func() error
+		want []string
+	}{
+		{"create", func() error { return os.WriteFile(name, []byte("1"), 0o644) }, []string{"CREATE", "MODIFY", "CLOSE_WRITE"}},
+		{"another name", func() error { return os.WriteFile(name+"2", []byte("1"), 0o644) }, nil},
+		{"replace", func() error { return replace(name, []byte("2")) }, []string{"MOVED_TO"}},
+		{"chmod", func() error { return os.Chmod(name, 0o600) }, []string{"ATTRIB"}},
+		{"delete", func() error { return os.Remove(name) }, []string{"DELETE"}},
+	} {
+		limit := deadline
+		if c.want == nil {
+			limit = 50 * time.Millisecond
+		}
+		var before int64
+		first, told, err := events(name, limit, func() error {
+			before = monotonic()
+			return c.do()
+		})
+		if err != nil || !slices.Equal(told, c.want) {
+			t.Errorf("%s: told %v, want %v, %v", c.what, told, c.want, err)
+		}
+		if (first != 0) != (c.want != nil) || c.want != nil && first < before {
+			t.Errorf("%s: told at %d, began at %d", c.what, first, before)
+		}
+	}
 }

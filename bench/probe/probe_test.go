@@ -10,11 +10,11 @@ import (
 )
 
 func TestPlanIsTheSameEverywhere(t *testing.T) {
-	a, b := Plan(7, 2000), Plan(7, 2000)
+	a, b := Plan(7, 2000, 0), Plan(7, 2000, 0)
 	if !reflect.DeepEqual(a, b) {
 		t.Fatal("one seed, two plans")
 	}
-	if reflect.DeepEqual(a, Plan(8, 2000)) {
+	if reflect.DeepEqual(a, Plan(8, 2000, 0)) {
 		t.Error("two seeds, one plan")
 	}
 	// Figures of one machine's run are compared with another's only as long as
@@ -45,14 +45,14 @@ func TestText(t *testing.T) {
 
 func TestMakeFollowsThePlan(t *testing.T) {
 	dir := t.TempDir()
-	if err := Make(dir, 5, 100); err != nil {
+	if err := Make(dir, 5, 100, 0); err != nil {
 		t.Fatal(err)
 	}
 	files, err := regularFiles(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(files, Plan(5, 100)) {
+	if !reflect.DeepEqual(files, Plan(5, 100, 0)) {
 		t.Errorf("made %v", files)
 	}
 }
@@ -60,7 +60,7 @@ func TestMakeFollowsThePlan(t *testing.T) {
 func TestSwitchIsWhatItExpects(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	for _, dir := range []string{one, two} {
-		if err := Make(dir, 5, 300); err != nil {
+		if err := Make(dir, 5, 300, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,7 +95,7 @@ func TestSwitchIsWhatItExpects(t *testing.T) {
 }
 
 func TestSwitchNeedsRoom(t *testing.T) {
-	if _, err := PlanSwitch(Plan(1, 10), 1, Counts{Changed: 8, Gone: 2}); err == nil {
+	if _, err := PlanSwitch(Plan(1, 10, 0), 1, Counts{Changed: 8, Gone: 2}); err == nil {
 		t.Error("a switch of all files was planned")
 	}
 }

@@ -31,7 +31,7 @@ func processes() ([]Process, error) {
 		}
 		p.PID = pid
 		if exe, err := os.Readlink(dir + "/exe"); err == nil {
-			p.Command = filepath.Base(exe)
+			p.Command, p.Path = filepath.Base(exe), exe
 		}
 		if ran, ok := scheduled(dir); ok {
 			p.CPU = ran

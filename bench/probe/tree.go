@@ -123,6 +123,27 @@ func regularFiles(root string) ([]File, error) {
 	return files, err
 }
 
+// expectAll says what a copy of root will hold, for arrive.
+func expectAll(root string) ([]Expect, error) {
+	var expect []Expect
+	err := eachBelow(root, func(name, rel string, d fs.DirEntry) error {
+		e := Expect{Path: filepath.ToSlash(rel), Size: Other}
+		switch {
+		case d.IsDir():
+			e.Size = Folder
+		case d.Type().IsRegular():
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			e.Size = info.Size()
+		}
+		expect = append(expect, e)
+		return nil
+	})
+	return expect, err
+}
+
 // lookAgain is how long arrive rests after a look that found too little.
 const lookAgain = 2 * time.Millisecond
 
@@ -151,6 +172,8 @@ func (e Expect) holds(root string) bool {
 		return false
 	case e.Size == Folder:
 		return info.IsDir()
+	case e.Size == Other:
+		return true
 	case info.Size() != e.Size || !info.Mode().IsRegular():
 		return false
 	}

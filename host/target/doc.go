@@ -9,7 +9,8 @@
 // It speaks no protocol beyond the greeting, knows nothing of trees, and does
 // not dial again by itself: an Error says whether waiting may help, and the
 // session decides. It removes nothing from a container, and needs nothing in it:
-// no shell, no tar, no env, no /etc/passwd and no home.
+// no shell, no tar, no env, no /etc/passwd and no home. (On a cluster it needs a
+// shell or an agent in the image: there nothing can be copied in from outside.)
 //
 // # Docker
 //
@@ -40,6 +41,38 @@
 //     the start of an id where there is no such name: 1 more, each time.
 //   - The root file system is read-only: the agent goes into ROOT/.twosync/agent
 //     if that is on a volume. 1 more, cold.
+//
+// # Kubernetes
+//
+// Everything goes through the user's own kubectl, so that contexts, login plugins
+// and proxies work as they do for the user. The context and the namespace that
+// are in use are settled when a session starts.
+//
+//	config view      which cluster and namespace          once
+//	get              the pod that is meant, and its state  each time
+//	exec -i          the agent                             each time
+//
+// KIND/NAME needs one more get, once, for its selector, and one kubectl that
+// watches its pods while it is connected.
+//
+// No tar, and no copy: a shell in the container (deliver.sh) finds the agent or
+// takes it from its input into the first place that can be written and executed,
+// runs it once for its digest, and becomes it, all in one exec. Where there is no
+// shell, an agent of any version that the image carries does the same (package
+// agent). The places are the top of the container, the pod's writable mounts,
+// /tmp, and the root itself, last.
+//
+// What kubectl exec is known for, and what is done about it:
+//
+//   - Input ends when the other side closes or redirects its output or errors:
+//     neither the script nor the agent does.
+//   - Exit status 0 says nothing, nor does the end of the output: the greeting
+//     begins a session and a message ends it.
+//   - Nobody is told when a kubelet freezes or a runtime dies: heartbeats.
+//   - A process in the container hears nothing of the pod's deletion. A pod that
+//     is being deleted is not taken; one that is connected is left as soon as
+//     another one of its KIND/NAME is ready.
+//   - A pod that is gone is waited for with a watch, not by asking.
 //
 // # Why
 //

@@ -1,12 +1,9 @@
 package target
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -14,9 +11,6 @@ import (
 	"github.com/twosync/twosync/host/agents"
 	"github.com/twosync/twosync/protocol"
 )
-
-// listKept bounds what is read of a list of containers: some thousands of them.
-const listKept = 1 << 20
 
 // quiet keeps advertisements out of docker's error texts.
 const quiet = "DOCKER_CLI_HINTS=false"
@@ -30,6 +24,7 @@ type Docker struct {
 	User      string // in the container, as docker exec takes it; "" for the container's own
 	Container string // as the user typed it: looked up by name each time
 	Path      string // absolute and clean
+	AgentPath string // in the container: of an agent that its image carries
 	engine    string // part of Key: which engine the environment selects
 	say       func(string)
 	find      func(ctx context.Context, goos, goarch string, say func(string)) (agents.Agent, error)
@@ -122,15 +117,27 @@ func (d *Docker) noAgent(err error) error {
 
 // dialAgent starts the agent, and installs it if it turns out to be absent.
 func (d *Docker) dialAgent(ctx context.Context, agent agents.Agent, args []string) (*Pipe, error) {
-	p, err := d.exec(ctx, agent, args)
+	if d.AgentPath != "" {
+		p, err := d.exec(ctx, d.AgentPath, agent, args)
+		if causeOf(err) == notThere {
+			return nil, d.wrongPath(err)
+		}
+		if causeOf(err) != otherAgent {
+			return p, err
+		}
+	}
+	p, err := d.exec(ctx, agentName, agent, args)
 	if err == nil || !installHelps(err, agent) {
 		return p, err
+	}
+	if causeOf(err) == otherAgent {
+		d.say(fmt.Sprintf("the agent in the image of %s is of another version: this one's is put beside it", d.name()))
 	}
 	installed := d.install(ctx, agent)
 	if installed != nil && causeOf(installed) != cannotCopy {
 		return nil, installed
 	}
-	p, err = d.exec(ctx, agent, args)
+	p, err = d.exec(ctx, agentName, agent, args)
 	if installed != nil && err != nil && !temporary(err) {
 		return nil, installed // and not because the container went away meanwhile
 	}
@@ -138,6 +145,14 @@ func (d *Docker) dialAgent(ctx context.Context, agent agents.Agent, args []strin
 		return nil, d.hidden(agent, err)
 	}
 	return p, err
+}
+
+func (d *Docker) wrongPath(err error) error {
+	return &Error{
+		Msg:    fmt.Sprintf("there is no agent at %s in %s", d.AgentPath, d.name()),
+		Remedy: "correct --agent-path, or leave it away to have the agent found or brought",
+		Err:    err, cause: cannotCopy,
+	}
 }
 
 func temporary(err error) bool {
@@ -160,12 +175,12 @@ func installHelps(err error, agent agents.Agent) bool {
 }
 
 // exec runs whichever agent is in the container, and accepts only this one.
-func (d *Docker) exec(ctx context.Context, agent agents.Agent, args []string) (*Pipe, error) {
+func (d *Docker) exec(ctx context.Context, program string, agent agents.Agent, args []string) (*Pipe, error) {
 	argv := []string{"docker", "exec", "-i", "-w", "/", "-e", "PATH=" + d.searchPath(agent)}
 	if d.User != "" {
 		argv = append(argv, "--user="+d.User)
 	}
-	argv = append(argv, d.name(), agentName, "serve", "--root", d.Path)
+	argv = append(argv, d.name(), program, "serve", "--root", d.Path)
 	p, err := open(ctx, commandDeadline, append(argv, args...), quiet)
 	if err != nil {
 		return nil, d.explain(err)
@@ -188,29 +203,9 @@ func (d *Docker) otherVersion(g protocol.Greeting) error {
 // run gives a command to the engine and returns what it prints. Its errors are
 // ctx's, or an *Error.
 func (d *Docker) run(ctx context.Context, limit time.Duration, stdin []byte, args ...string) (string, error) {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	cmd := exec.CommandContext(limited, "docker", args...)
-	stdout, stderr := tail{max: listKept}, tail{max: stderrKept}
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.WaitDelay = waitDelay
-	cmd.Env = append(os.Environ(), quiet)
-	apart(cmd)
-	if stdin != nil {
-		cmd.Stdin = bytes.NewReader(stdin)
+	out, err := output(ctx, limit, stdin, append([]string{"docker"}, args...), quiet)
+	if err != nil {
+		return "", d.explain(err)
 	}
-	err := cmd.Run()
-	switch {
-	case err == nil:
-		return stdout.String(), nil
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case limited.Err() != nil:
-		err = errLate
-	}
-	r := &reply{-1, protocol.Printable(stdout.String() + "\n" + stderr.String()), err}
-	if cmd.ProcessState != nil {
-		r.status = cmd.ProcessState.ExitCode()
-	}
-	return "", d.explain(r)
+	return out, nil
 }

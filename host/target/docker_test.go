@@ -396,6 +396,7 @@ func TestStoppedUnderARunningAgent(t *testing.T) {
 	echo(t, dial(t, d, "echo"))
 }
 
+// where: Docker, read-only root and a volume: the agent is put beside the directory
 func TestReadOnlyRoot(t *testing.T) {
 	scratch := image(t, "scratch", nil)
 	agent := anAgent(t)
@@ -468,6 +469,7 @@ func TestInstallUnderARunningAgent(t *testing.T) {
 	echo(t, dial(t, d, "echo"))
 }
 
+// where: Docker, compose service: it is found by its name, and again when it was recreated
 func TestComposeService(t *testing.T) {
 	scratch := image(t, "scratch", nil)
 	agent := anAgent(t)

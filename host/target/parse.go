@@ -17,7 +17,8 @@ const (
 	dockerScheme = "docker://"
 	localScheme  = "local:"
 
-	forms = "write CONTAINER:/PATH, USER@CONTAINER:/PATH, docker://[USER@]CONTAINER/PATH " +
+	forms = "write CONTAINER:/PATH, USER@CONTAINER:/PATH, docker://[USER@]CONTAINER/PATH, " +
+		"k8s://NAMESPACE/POD:/PATH, k8s://NAMESPACE/KIND/NAME:/PATH " +
 		"or local:PATH (a directory on this machine)"
 )
 
@@ -30,7 +31,8 @@ var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 // to say, which may be nil.
 //
 // The forms are docker://[USER@]CONTAINER/PATH, its short form
-// [USER@]CONTAINER:/PATH, and local:PATH. A path is taken literally: no escapes.
+// [USER@]CONTAINER:/PATH, local:PATH, and those of ParseKube. A path is taken
+// literally: no escapes.
 func Parse(text string, say func(string)) (Target, error) {
 	if say == nil {
 		say = func(string) {}
@@ -38,6 +40,13 @@ func Parse(text string, say func(string)) (Target, error) {
 	if rest, ok := strings.CutPrefix(text, dockerScheme); ok {
 		name, dir, _ := strings.Cut(rest, "/")
 		return parseDocker(text, name, "/"+dir, say)
+	}
+	if strings.HasPrefix(text, kubeScheme) {
+		k, err := ParseKube(text, false, KubeFlags{}, say)
+		if err != nil {
+			return nil, err
+		}
+		return k, nil
 	}
 	if dir, ok := strings.CutPrefix(text, localScheme); ok {
 		return parseLocal(text, dir)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,8 @@ type Pipe struct {
 	stdout *os.File
 	in     *bufio.Reader // reads stdout
 	stderr tail
+	ending func()            // ends what goes with the connection; may be nil
+	noise  func(string) bool // says which lines of stderr are not the agent's; may be nil
 	close  sync.Once
 }
 
@@ -55,6 +58,9 @@ func (p *Pipe) Write(b []byte) (int, error) { return p.stdin.Write(b) }
 // can be read. Closing again does nothing.
 func (p *Pipe) Close() error {
 	p.close.Do(func() {
+		if p.ending != nil {
+			p.ending()
+		}
 		// Errors say no more than that the process was faster, or how it ended.
 		_ = p.stdin.Close()
 		kill := time.AfterFunc(closeGrace, func() { _ = p.cmd.Process.Kill() })
@@ -67,7 +73,19 @@ func (p *Pipe) Close() error {
 
 // Stderr returns the end of what the agent printed to its standard error, safe
 // to print. It is complete after Close.
-func (p *Pipe) Stderr() string { return protocol.Printable(p.stderr.String()) }
+func (p *Pipe) Stderr() string {
+	text := p.stderr.String()
+	if p.noise != nil {
+		var kept strings.Builder
+		for line := range strings.Lines(text) {
+			if !p.noise(line) {
+				kept.WriteString(line)
+			}
+		}
+		text = kept.String()
+	}
+	return protocol.Printable(text)
+}
 
 // Status returns how the process ended, after Close: its exit status, or -1 if
 // it was killed.

@@ -17,6 +17,8 @@ const (
 	noEngine
 	noAccess
 	noContext
+	noNamespace
+	noAgentHere // nor can one be built
 	noContainer
 	notRunning
 	noUser

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	pairs    = flag.Int("pairs", 20_000, "random pairs that are rebuilt from differences")
+	pairs    = flag.Int("pairs", 10_000, "random pairs that are rebuilt from differences")
 	pairSeed = flag.Uint64("pairseed", 0, "the seed of the first; 0: a new one")
 )
 

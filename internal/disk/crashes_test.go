@@ -94,10 +94,14 @@ func stepsOf(t *testing.T) int {
 // recovery from it, and once more. What the user saved at the last moment is
 // there, or a stray; else the path holds old or new.
 func TestCrashInRecovery(t *testing.T) {
+	most := 6
+	if *everyRace {
+		most = 12
+	}
 	for _, s := range scenarios {
 		n := countSteps(t, s)
 		for first := 1; first <= n; first++ {
-			for second := 1; second <= 12; second++ {
+			for second := 1; second <= most; second++ {
 				name := fmt.Sprintf("%s/%d/%d", s.name, first, second)
 				if !picked(name) {
 					continue

@@ -1,15 +1,19 @@
 package disk
 
 import (
+	"errors"
+
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/tree"
 )
 
 // cursor opens directories below one that is held, step by step and never
-// through a link. It keeps the last way open, so that paths in their order
-// cost one open a directory.
+// through a link nor into what is mounted there: a mount that came since the last
+// scan hides what is spoken of. It keeps the last way open, so that paths in
+// their order cost one open a directory.
 type cursor struct {
 	top   fsx.Dir
+	dev   uint64 // of top; 0: not known yet
 	path  string
 	stack []fsx.Dir
 	ends  []int // stack[i] is path[:ends[i]]
@@ -32,7 +36,7 @@ func (c *cursor) at(path string) (fsx.Dir, error) {
 			start++
 		}
 		name, _ := tree.Cut(path[start:])
-		sub, err := dir.Open(name)
+		sub, err := c.open(dir, name)
 		if err != nil {
 			return nil, err
 		}
@@ -41,6 +45,33 @@ func (c *cursor) at(path string) (fsx.Dir, error) {
 		dir = sub
 	}
 	return dir, nil
+}
+
+// errMount is how a mount is told, as the scanner tells it.
+var errMount = errors.New(reasonMount)
+
+// open opens a directory that is on the device of the top.
+func (c *cursor) open(dir fsx.Dir, name string) (fsx.Dir, error) {
+	if c.dev == 0 {
+		self, err := c.top.Self()
+		if err != nil {
+			return nil, err
+		}
+		c.dev = self.Dev
+	}
+	sub, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	self, err := sub.Self()
+	if err == nil && (self.Mount || self.Dev != c.dev) {
+		err = errMount
+	}
+	if err != nil {
+		sub.Close()
+		return nil, err
+	}
+	return sub, nil
 }
 
 func (c *cursor) pop() {

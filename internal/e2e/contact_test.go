@@ -232,6 +232,8 @@ func TestA7BothSave(t *testing.T) {
 }
 
 // An agent that is in the image already is used as it is.
+//
+// where: Docker, image from scratch: the agent is in the image
 func TestAgentInTheImage(t *testing.T) {
 	long(t)
 	t.Parallel()

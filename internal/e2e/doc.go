@@ -14,6 +14,8 @@
 //	wire.go               what tests ask a user to do, and what users answer
 //	testdata/helper       the user: a static program, one on each side
 //	docker_test.go        images, containers, and their end
+//	cluster_test.go       the Kubernetes cluster of a run; pod_test.go: its pods
+//	where_test.go         docs/where.md, from the comments of the tests
 //	user_test.go          a user as tests see it
 //	session_test.go       `twosync up` as a child process
 //	tree_test.go          trees, and how they differ
@@ -24,6 +26,11 @@
 //
 // They are for Linux. Without Docker, or without a program that a test is about, tests are skipped,
 // unless TWOSYNC_REQUIRE_DOCKER is 1.
+// Those with Kubernetes need root and the programs that .ci/k8s/build.sh leaves in
+// a cache, and are skipped without, unless TWOSYNC_REQUIRE_K8S is 1: kubectl,
+// apiserver, etcd, kubelet, containerd and runc are real, and are brought up in
+// seconds and taken down at the end of a run. There is no scheduler and no
+// controller: a test that needs an owner of pods does what that would do.
 // With -short about a third of them runs. TWOSYNC_E2E_RACE=1 builds twosync with
 // the race detector.
 //

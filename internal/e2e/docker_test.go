@@ -105,6 +105,8 @@ type recipe struct {
 	owner int    // of everything below app
 	user  string // of the image
 	agent bool   // at /usr/local/bin
+
+	programs map[string]string // by path inside, on this machine
 }
 
 const helperPath = "/e2e-helper"
@@ -191,6 +193,9 @@ func (r recipe) archive(t *testing.T) []byte {
 	program(helperPath[1:], built.helper)
 	if r.agent {
 		program("usr/local/bin/twosync-agent", built.agent)
+	}
+	for inside, outside := range r.programs {
+		program(inside, outside)
 	}
 	if r.links != nil {
 		found, err := busyboxes.Find()

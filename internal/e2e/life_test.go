@@ -72,6 +72,7 @@ func (p *pair) copyOf() string {
 	return dir
 }
 
+// where: Docker, any image: the container is restarted under a session
 func TestJ4ContainerRestarted(t *testing.T) {
 	t.Parallel()
 	p := beginWith(t, runContainer(t, busybox), "/app")
@@ -97,6 +98,8 @@ func TestJ4ContainerRestarted(t *testing.T) {
 }
 
 // J5: the new container has the name of the old one, and nothing in it.
+//
+// where: Docker, image from scratch: the container is recreated, empty
 func TestJ5RecreatedEmpty(t *testing.T) {
 	t.Parallel()
 	p := beginWith(t, runContainer(t, scratch), "/app")
@@ -158,6 +161,8 @@ func TestHostsFolderInTheImage(t *testing.T) {
 
 // J6, J7: the image was built last week, from a source that the host has worked on
 // since. Nothing of that work is undone, and what only the image has comes.
+//
+// where: Docker, image from scratch: the container is recreated with an older source
 func TestJ6RecreatedWithLastWeeksSource(t *testing.T) {
 	t.Parallel()
 	p := beginWith(t, runContainer(t, scratch), "/app")
@@ -289,6 +294,8 @@ func TestF8OwnFolderRemoved(t *testing.T) {
 }
 
 // J1: the host's program is killed, both sides work on, it starts again.
+//
+// where: Docker, any image: twosync is killed, and started again
 func TestJ1HostKilled(t *testing.T) {
 	t.Parallel()
 	rounds := []string{"one", "two", "three"}
@@ -411,6 +418,8 @@ func TestJ12Paused(t *testing.T) {
 
 // H11, J12: silent for so long that the session gives the agent up; which then
 // wakes beside the one that takes its place.
+//
+// where: Docker, image from scratch: the container is paused for longer than a session waits
 func TestJ12PausedForLong(t *testing.T) {
 	long(t)
 	t.Parallel()

@@ -52,6 +52,7 @@ func run(m *testing.M) (int, error) {
 		removeLeftovers()
 		defer removeImages()
 	}
+	defer clusterDown()
 	flag.Parse()
 	if err := flag.Set("test.parallel", atOnce); err != nil {
 		return 1, err

@@ -97,6 +97,7 @@ func TestImmutable(t *testing.T) {
 		p.host.write(name, "old\n")
 	}
 	p.settled(t)
+	needTool(t, "chattr")
 	if os.Geteuid() != 0 {
 		t.Skip("only root may make a file immutable")
 	}
@@ -202,12 +203,15 @@ func TestMountComesAndGoes(t *testing.T) {
 		at := "data of the " + u.name
 		u.write(at+"/sub/a", "a\n")
 		u.write(at+"/b", "b\n")
+		u.write(at+"/gone/e", "e\n")
 		p.settled(t)
 		t.Run("on_the_"+u.name, func(t *testing.T) {
 			small(t, filepath.Join(u.root(), at))
 			u.write(at+"/mounted", "only here\n")
 			v.save(at+"/b", "edited on the other side\n")
 			v.write(at+"/c", "new on the other side\n")
+			v.write(at+"/new/directory/d", "new on the other side\n")
+			v.remove(at + "/gone")
 			mountIsListed(t, p, u, at)
 			p.stop() // and again with a whole scan
 			p.session = p.up(p.target)
@@ -224,6 +228,10 @@ func TestMountComesAndGoes(t *testing.T) {
 		u.holds(at+"/sub/a", "a\n")
 		u.holds(at+"/b", "edited on the other side\n")
 		u.holds(at+"/c", "new on the other side\n")
+		u.holds(at+"/new/directory/d", "new on the other side\n")
+		if _, is := u.tree()[at+"/gone"]; is {
+			t.Errorf("%s: what was deleted on the other side meanwhile is back", u.name)
+		}
 		u.lacks(at + "/mounted")
 	}
 	p.stop()

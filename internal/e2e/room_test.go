@@ -17,6 +17,8 @@ const roomy = "20m" // of the small file systems; more than what crosses, less t
 
 // I1r: no room in the container. Nothing at a path of the user's changes, what
 // does not fit is held with its reason, and goes over when there is room.
+//
+// where: Docker, any image: no room in the container; what does not fit is held
 func TestI1rNoRoomInTheContainer(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -100,6 +102,8 @@ func mountSmall(t *testing.T, dir string) {
 
 // G1, G4: the agent's user may not write everywhere. The rest syncs, and what
 // does not is listed with its reason.
+//
+// where: Docker, user who is a number: what may not be written is held
 func TestG4NotAllowedToWrite(t *testing.T) {
 	t.Parallel()
 	c := runContainer(t, uid12345)

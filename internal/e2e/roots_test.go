@@ -172,6 +172,8 @@ func TestRefusals(t *testing.T) {
 
 // The container's directory is the host's, bind-mounted: there is nothing to do,
 // and much to get wrong.
+//
+// where: Docker, image from scratch: a directory that is bind-mounted is refused
 func TestBindMountIsRefused(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -189,6 +191,8 @@ func TestBindMountIsRefused(t *testing.T) {
 
 // H3: the container has its own volume on node_modules. It is not crossed, and
 // listed.
+//
+// where: Docker, any image: a volume inside of the directory is listed, and not crossed
 func TestH3VolumeInside(t *testing.T) {
 	t.Parallel()
 	c := runContainer(t, busybox, "-v", newVolume(t)+":/app/node_modules")

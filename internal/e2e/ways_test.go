@@ -124,11 +124,13 @@ func playAll(t *testing.T, p *pair) {
 	p.stop()
 }
 
+// where: Docker, any image: every way to save, create, delete and rename, in both directions
 func TestWaysBusybox(t *testing.T) {
 	t.Parallel()
 	playAll(t, begin(t, runContainer(t, busybox), "/app"))
 }
 
+// where: Docker, image from scratch: every way to save, create, delete and rename, in both directions
 func TestWaysScratch(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -136,12 +138,16 @@ func TestWaysScratch(t *testing.T) {
 }
 
 // G8: a user that no file knows, who cannot write where an agent would like to.
+//
+// where: Docker, user who is a number: every way to save, create, delete and rename, in both directions
 func TestWaysUnknownUser(t *testing.T) {
 	t.Parallel()
 	playAll(t, begin(t, runContainer(t, uid12345), "/app"))
 }
 
 // I11r: directories and files of an image layer.
+//
+// where: Docker, source in a layer of the image: every way to save, create, delete and rename, in both directions
 func TestWaysImageLayer(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -161,6 +167,7 @@ func TestWaysImageLayer(t *testing.T) {
 	playAll(t, p)
 }
 
+// where: Docker, directory on a volume: every way to save, create, delete and rename, in both directions
 func TestWaysVolume(t *testing.T) {
 	long(t)
 	t.Parallel()

@@ -35,6 +35,11 @@ func TestMain(m *testing.M) {
 	switch how := os.Getenv(beAgent); {
 	case how != "" && len(os.Args) > 1 && os.Args[1] == "agent":
 		perform(how)
+	case os.Getenv(beBombed) != "":
+		if err := bombed(os.Getenv(beBombed)); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	case os.Getenv(beTwosync) != "":
 		os.Exit(twosync.Main(os.Args[1:]))
 	default:
@@ -174,7 +179,7 @@ func (s *stage) run(args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// TestVenom: whatever an agent says, and whatever things are called, nothing
+// F1: whatever an agent says, and whatever things are called, nothing
 // that a terminal obeys comes out of twosync but what twosync itself draws.
 func TestVenom(t *testing.T) {
 	for _, how := range []string{"banner", "refuses", "ends", "version", "features", "violates", "asks", "halts", "talks"} {
@@ -254,7 +259,7 @@ func (s *stage) ask() {
 	}
 }
 
-// TestVenomJSON: events are lines of JSON in which the venom is, escaped.
+// F1: events are lines of JSON in which the venom is, escaped.
 func TestVenomJSON(t *testing.T) {
 	for _, how := range []string{"refuses", "talks"} {
 		s := newStage(t, how)

@@ -231,7 +231,7 @@ func (a *arena) read(ctx context.Context, d *disk.Disk) error {
 	})
 }
 
-// TestRacers: names of a path turn into links out of the root, or other
+// C4, C5: names of a path turn into links out of the root, or other
 // directories, and back, as fast as the kernel can do it, while a disk works.
 func TestRacers(t *testing.T) {
 	for _, side := range []string{"host", "container"} {

@@ -113,6 +113,8 @@ func kindOf(b, h, c *tree.Entry) string {
 		return "R5: exec bit here, content there; both are applied"
 	case h.IsDir() != c.IsDir():
 		return "R6: a directory here, none there"
+	case h.IsFile() && c.IsFile() && (h.Size == 0) != (c.Size == 0):
+		return "R6: both changed it, and one is empty, which gives way"
 	}
 	return "R6: both changed it; the host's has the path"
 }
@@ -176,7 +178,7 @@ func (u *unison) run() int {
 }
 
 // texts are the contents of the files that wild has.
-var texts = []string{"1", "2", "3"}
+var texts = []string{"", "1", "2", "3"}
 
 func (u *unison) put(path string, e *tree.Entry) {
 	u.t.Helper()
