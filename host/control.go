@@ -24,7 +24,7 @@ const (
 
 	// maxRequest and maxAnswer bound the lines, maxListed the held paths in an
 	// answer; each may take 6 times its length when it is escaped.
-	maxRequest = 4 << 10
+	maxRequest = 1 << 20
 	maxAnswer  = 64 << 20
 	maxListed  = 1000
 
@@ -40,8 +40,12 @@ const (
 
 // request is what is asked of a running session.
 type request struct {
-	Do      string        `json:"do"`                // "status" or "flush"
+	Do      string        `json:"do"`                // "status", "flush", or what a desk knows
 	Timeout time.Duration `json:"timeout,omitempty"` // of a flush, in nanoseconds
+	Paths   []string      `json:"paths,omitempty"`
+	Batch   string        `json:"batch,omitempty"`
+	How     string        `json:"how,omitempty"`     // to resolve a conflict
+	Guarded bool          `json:"guarded,omitempty"` // accept what is guarded, too
 }
 
 // answer is what it says.
@@ -50,12 +54,19 @@ type answer struct {
 	More   int        `json:"more,omitempty"` // held paths that are not listed
 	Error  string     `json:"error,omitempty"`
 	Remedy string     `json:"remedy,omitempty"`
+
+	Resting []past `json:"resting,omitempty"`
+	Put     []put  `json:"put,omitempty"`
+
+	Released run.Released `json:"released,omitzero"`
 }
 
 // asked is the session as its control socket sees it.
 type asked interface {
 	Flush(ctx context.Context) (run.Status, error)
 	Status(ctx context.Context) (run.Status, error)
+	// other answers what is neither; false when it does not know it.
+	other(ctx context.Context, q request) (answer, bool)
 }
 
 // control listens for requests.
@@ -168,6 +179,9 @@ func respond(ctx context.Context, q request, s asked) answer {
 	case "flush":
 		limit, do = min(max(q.Timeout, 0), maxFlush), s.Flush
 	default:
+		if a, ok := s.other(ctx, q); ok {
+			return a
+		}
 		return answer{Error: fmt.Sprintf("the running session does not know %q", q.Do), Remedy: "it is of another version: start it again"}
 	}
 	limited, cancel := context.WithTimeout(ctx, limit)

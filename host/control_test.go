@@ -36,6 +36,8 @@ func (f *fakeSession) Flush(ctx context.Context) (run.Status, error) {
 	return f.status, f.err
 }
 
+func (f *fakeSession) other(context.Context, request) (answer, bool) { return answer{}, false }
+
 // openTestState opens a session's folder below dir.
 func openTestState(t *testing.T, dir string) *state {
 	t.Helper()
@@ -152,6 +154,8 @@ func TestControlEnds(t *testing.T) {
 type endingSession struct{ cancel func() }
 
 func (e *endingSession) Status(context.Context) (run.Status, error) { return run.Status{}, nil }
+
+func (e *endingSession) other(context.Context, request) (answer, bool) { return answer{}, false }
 
 func (e *endingSession) Flush(ctx context.Context) (run.Status, error) {
 	e.cancel()

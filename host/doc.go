@@ -20,7 +20,7 @@
 //	lock           held while it runs
 //	socket         where it answers while it runs (control.go)
 //	base           what both sides last agreed on
-//	keep           what was displaced
+//	keep           what was displaced: the trash, and the losers of conflicts
 //	stage          files that the host's disk is building
 //
 // # Control socket
@@ -31,6 +31,14 @@
 // one, and session.json says where.
 //
 // # Why
+//
+// What sync took away and what lost a conflict are read from the keep store's
+// folder, without asking the session that writes to it: a log that is appended to
+// can be read at any time, and so undo and conflicts work without a session too.
+// Only what puts something back goes through the session, because its store has
+// one owner; where none runs, the command takes its place for the moment. What
+// is put back is put there as an editor would save it. A session does not have to
+// know of it, and every rule that protects a save protects this one.
 //
 // There is no daemon: a session is a process in the foreground, and what it
 // knows dies with it. Whether one runs is not read from a file, which can be

@@ -43,7 +43,8 @@ func (e *UsageError) Error() string { return e.Msg }
 // openError says that what could be synced was, but not all could.
 type openError struct {
 	conflicts, held int
-	keep            string // the folder of the versions that lost
+	guarded         int   // of the held paths, those that wait to be accepted
+	braked          int64 // files of the held paths that the container deleted
 }
 
 func (e *openError) Error() string {
@@ -54,15 +55,24 @@ func (e *openError) Error() string {
 	if e.held > 0 {
 		parts = append(parts, plural(int64(e.held), "path")+" held")
 	}
+	if e.braked > 0 {
+		parts = append(parts, plural(e.braked, "file")+" that the container deleted")
+	}
 	return "not everything is in sync: " + strings.Join(parts, ", ")
 }
 
 func (e *openError) remedy() string {
 	var parts []string
 	if e.conflicts > 0 {
-		parts = append(parts, "the versions that lost are in "+e.keep+"; a conflict is over when its path is saved again")
+		parts = append(parts, "twosync conflicts shows what lost and decides; a conflict is over, too, when its path is saved again")
 	}
-	if e.held > 0 {
+	if e.braked > 0 {
+		parts = append(parts, "twosync accept deletes here what the container deleted, twosync restore brings it back there")
+	}
+	if e.guarded > 0 {
+		parts = append(parts, "twosync accept PATH lets what is guarded through, once you have looked at it")
+	}
+	if e.held > e.guarded && e.braked == 0 {
 		parts = append(parts, "a held path crosses when its reason is gone")
 	}
 	return strings.Join(parts, "; ")

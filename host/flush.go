@@ -57,13 +57,14 @@ func flush(c *cobra.Command, dir string, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return openPaths(c, r, a)
+	return openPaths(c, a)
 }
 
 // openPaths lists what is not in sync, and returns an error if there is any.
-func openPaths(c *cobra.Command, r record, a answer) error {
+func openPaths(c *cobra.Command, a answer) error {
 	listOpen(c.OutOrStdout(), "", a)
-	return openOf(a.Status.Conflicts, len(a.Status.Held)+a.More, r.Keep)
+	st := a.Status
+	return openOf(openError{st.Conflicts, len(st.Held) + a.More, st.Guarded, st.Braked})
 }
 
 // listOpen lists conflicts and held paths, a line each.
@@ -83,11 +84,11 @@ func listOpen(w io.Writer, indent string, a answer) {
 }
 
 // openOf returns an error if something is open.
-func openOf(conflicts, held int, keep string) error {
-	if conflicts == 0 && held == 0 {
+func openOf(e openError) error {
+	if e.conflicts == 0 && e.held == 0 {
 		return nil
 	}
-	return &openError{conflicts, held, keep}
+	return &e
 }
 
 func heldLine(h run.Held) string {

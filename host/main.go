@@ -44,6 +44,8 @@ same, in both directions, as fast as files are saved.
   twosync up . web:/app --keep node_modules    each side has its own
   twosync flush                                wait until both sides are the same
   twosync status                               what is in sync, and what is not
+  twosync conflicts                            what both sides changed: show, resolve
+  twosync undo                                 bring back what sync took away here
 
 Exit codes: 0 fine, 1 failed, 2 usage, 3 halted to protect data, 4 conflicts or
 held paths are open (up --once, flush), 130 interrupted.`
@@ -62,7 +64,7 @@ func newCommand() *cobra.Command {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &UsageError{err.Error(), "see " + c.CommandPath() + " --help"}
 	})
-	c.AddCommand(newUp(), newFlush(), newStatus(), newVersion())
+	c.AddCommand(newUp(), newFlush(), newStatus(), newUndo(), newConflicts(), newAccept(), newRestore(), newVersion())
 	return c
 }
 

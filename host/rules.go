@@ -74,6 +74,19 @@ func readIgnoreFile(root string) (string, error) {
 	return string(text), nil
 }
 
+// guard says why what the container makes of a path waits; nil when nothing does.
+func (u *up) guard() func(path string, isLink bool) string {
+	if u.unguarded {
+		return nil
+	}
+	return func(path string, isLink bool) string {
+		if n := ignore.Guard(path, isLink); n != nil {
+			return n.Because + ": held until twosync accept"
+		}
+		return ""
+	}
+}
+
 // tellRepository says once that version control stays behind.
 func tellRepository(root string, tell func(run.Event)) {
 	var found []string

@@ -125,6 +125,8 @@ func (s *screen) take(e run.Event) {
 		if !e.First { // a first contact has one line for all of them
 			s.aboutPath(e)
 		}
+	case run.Braked:
+		s.print(s.paint(yellow, "held: ")+plural(e.Files, "file")+" that the container deleted: too many to follow at once", e.Remedy)
 	case run.Lost:
 		s.lost(e)
 	case run.Note:
@@ -277,6 +279,9 @@ func summary(e run.Event) string {
 	}
 	if e.Held > 0 {
 		text += "; " + count(int64(e.Held)) + " held"
+	}
+	if e.Braked > 0 {
+		text += "; " + plural(e.Braked, "deletion") + " held back"
 	}
 	return text
 }

@@ -51,6 +51,16 @@ func (r *record) names() map[string]*string {
 	return map[string]*string{"dir": &r.Dir, "target": &r.Target, "socket": &r.Socket, "keep": &r.Keep}
 }
 
+func (r record) text() ([]byte, error) {
+	file := stored{r, map[string][]byte{}}
+	for field, name := range r.names() {
+		if !utf8.ValidString(*name) {
+			file.Exact[field] = []byte(*name)
+		}
+	}
+	return json.Marshal(file)
+}
+
 func (r record) String() string { return line(r.Dir) + " with " + line(r.Target) }
 
 // stateHome holds a folder for each session.
@@ -100,13 +110,7 @@ func (s *state) close() error { return errors.Join(s.unlock(), s.dir.Close()) }
 
 // write leaves the record for others, whole at any moment.
 func (s *state) write(r record) error {
-	file := stored{r, map[string][]byte{}}
-	for field, name := range r.names() {
-		if !utf8.ValidString(*name) {
-			file.Exact[field] = []byte(*name)
-		}
-	}
-	text, err := json.Marshal(file)
+	text, err := r.text()
 	if err != nil {
 		return fmt.Errorf("write session record: %w", err)
 	}
@@ -126,9 +130,16 @@ func readRecord(folder string) (r record, ok bool) {
 	if st, err := os.Stat(path); err != nil || st.Size() > maxRecord {
 		return r, false
 	}
-	var file stored
 	text, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(text, &file) != nil || file.Dir == "" {
+	if err != nil {
+		return r, false
+	}
+	return parseRecord(text)
+}
+
+func parseRecord(text []byte) (r record, ok bool) {
+	var file stored
+	if json.Unmarshal(text, &file) != nil || file.Dir == "" {
 		return r, false
 	}
 	for field, name := range file.names() {

@@ -98,6 +98,9 @@ func table(r record, a answer, now time.Time) string {
 	}
 	row("conflicts", "%d", st.Conflicts)
 	row("held", "%d", len(st.Held)+a.More)
+	if st.Braked > 0 {
+		row("held back", "%s that the container deleted: twosync accept deletes them here, twosync restore brings them back", plural(st.Braked, "file"))
+	}
 	listOpen(&b, "  ", a)
 	if st.Conflicts+st.Versions > 0 {
 		row("kept in", "%s", line(r.Keep))

@@ -25,6 +25,8 @@ type up struct {
 	ignore, keep []string
 	take         string
 	once, json   bool
+	trash        trash
+	unguarded    bool
 
 	// state
 	root   string
@@ -47,12 +49,17 @@ What does not cross: what .twosyncignore in DIR says, written like a .gitignore;
 has of its own, such as node_modules (docker run -v /app/node_modules). Editors'
 temporary files and .git, .hg, .svn never cross.
 
+What editors, shells and git run here by themselves is guarded: .vscode/tasks.json,
+.envrc, .husky and the like. What the container makes of it waits for twosync
+accept, unless --allow-guarded says otherwise. So do its deletions when they are
+more than 20 files and more than 30 % of all.
+
 When both sides hold something and have not met before, the host's files win and
 the container's versions are kept. --take host makes the container like the host;
 --take container lets the container's files win.`
 
 func newUp() *cobra.Command {
-	u := &up{}
+	u := &up{trash: trash{size: trashLimit, days: trashDays}}
 	c := &cobra.Command{
 		Use:               "up DIR TARGET",
 		Short:             "Keep a directory and one in a container the same",
@@ -69,6 +76,9 @@ func newUp() *cobra.Command {
 	f.StringArrayVar(&u.keep, "keep", nil, "a `NAME` of which each side has its own, such as node_modules (repeatable)")
 	f.StringVar(&u.take, "take", "", "whose files win the first contact: `host|container`")
 	f.BoolVar(&u.once, "once", false, "end when both sides are in sync")
+	f.Var(&u.trash.size, "trash-size", "how much is kept of what sync replaces or deletes here, such as 500MB, 1GiB; the oldest goes first: `SIZE`")
+	f.IntVar(&u.trash.days, "trash-days", trashDays, "how many `DAYS` it is kept")
+	f.BoolVar(&u.unguarded, "allow-guarded", false, "let the container change what editors and shells run here, without twosync accept")
 	f.BoolVar(&u.json, "json", false, "print events as lines of JSON")
 	sides := cobra.FixedCompletions([]string{"host", "container"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("take", sides)
@@ -81,6 +91,9 @@ func (u *up) main(ctx context.Context) error {
 	case "", "host", "container":
 	default:
 		return &UsageError{fmt.Sprintf("--take %q is neither host nor container", u.take), "see twosync up --help"}
+	}
+	if u.trash.days < 0 || u.trash.days > maxTrashDays {
+		return &UsageError{fmt.Sprintf("nothing is kept for %d days", u.trash.days), fmt.Sprintf("name a number from 0 to %d", maxTrashDays)}
 	}
 	t, err := target.Parse(u.to, func(text string) { u.tell(run.Event{Kind: run.Note, Text: text}) })
 	if err != nil {
@@ -157,7 +170,7 @@ func (u *up) registered(ctx context.Context, s *state) error {
 
 // stored opens what the session remembers.
 func (u *up) stored(ctx context.Context, s *state, c *control) error {
-	kept, err := s.keep()
+	kept, err := s.keep(u.trash.limits())
 	if err != nil {
 		return err
 	}
@@ -178,18 +191,18 @@ func (u *up) stored(ctx context.Context, s *state, c *control) error {
 	session := run.New(run.Config{
 		Host: d, Dial: dialler.dial, Fatal: fatal,
 		Base: known, Was: was, Keep: kept.Store, Rules: u.rules,
-		OneWay: ignoreFile, Take: u.take, Once: u.once, Tell: u.tell,
+		OneWay: ignoreFile, Guard: u.guard(), Take: u.take, Once: u.once, Tell: u.tell,
 	})
-	err = u.live(ctx, session, c)
+	err = u.live(ctx, newDesk(session, d, kept.Store, u.root, u.store), c)
 	return first(err, d.Close(), known.Close(), kept.close())
 }
 
 // live runs the session, and answers for it.
-func (u *up) live(ctx context.Context, session *run.Session, c *control) error {
+func (u *up) live(ctx context.Context, d *desk, c *control) error {
 	inner, cancel := context.WithCancel(ctx)
 	var answering sync.WaitGroup
-	answering.Go(func() { c.serve(inner, session) })
-	err := session.Run(ctx)
+	answering.Go(func() { c.serve(inner, d) })
+	err := d.Run(ctx)
 	cancel()
 	answering.Wait()
 	if err != nil {
@@ -198,7 +211,7 @@ func (u *up) live(ctx context.Context, session *run.Session, c *control) error {
 	if err := interrupted(ctx, nil); err != nil {
 		return err
 	}
-	return openOf(u.last.Conflicts, u.last.Held, u.store)
+	return openOf(openError{u.last.Conflicts, u.last.Held, u.last.Guarded, u.last.Braked})
 }
 
 // tell is where a session's events come in. It does not wait.

@@ -78,8 +78,8 @@ func TestExit(t *testing.T) {
 		{&UsageError{"x", "r"}, 2, "r"},
 		{&target.UsageError{Msg: "x", Remedy: "r"}, 2, "r"},
 		{&run.HaltError{Reason: "x", Remedy: "r"}, 3, "r"},
-		{&openError{1, 0, "/keep"}, 4, "the versions that lost are in /keep; a conflict is over when its path is saved again"},
-		{&openError{0, 1, "/keep"}, 4, "a held path crosses when its reason is gone"},
+		{&openError{1, 0, 0, 0}, 4, "twosync conflicts shows what lost and decides; a conflict is over, too, when its path is saved again"},
+		{&openError{0, 1, 0, 0}, 4, "a held path crosses when its reason is gone"},
 		{errInterrupted, 130, ""},
 		{fsx.ErrNoSpace, 1, "make room where twosync writes down what was agreed, in $XDG_STATE_HOME (else ~/.local/state), and start again: nothing is lost"},
 	} {
@@ -106,7 +106,7 @@ func TestPrintError(t *testing.T) {
 		{errInterrupted, ""},
 		{errors.New("no"), "twosync: no\n"},
 		{&Error{Msg: "one\x1b\ntwo\n", Remedy: "do\x1b"}, "twosync: one\\x1b\n         two\n         do\\x1b\n"},
-		{&openError{0, 2, ""}, "twosync: not everything is in sync: 2 paths held\n         a held path crosses when its reason is gone\n"},
+		{&openError{0, 2, 0, 0}, "twosync: not everything is in sync: 2 paths held\n         a held path crosses when its reason is gone\n"},
 	} {
 		var out strings.Builder
 		printError(&out, c.err)

@@ -18,8 +18,8 @@
 //	run                     the session: who waits for whom
 //	agent, host             the two programs
 //
-// For tests and the benchmark only: replicatest, fsx/fsxtest, busybox, e2e, hostile,
-// soak, failpoint.
+// For tests and the benchmark only: replicatest, fsx/fsxtest, sim/simfs, busybox,
+// e2e, hostile, soak, failpoint.
 //
 // Read run first: it is the page on which everything meets. Then engine for
 // what is decided, and disk for what is done.

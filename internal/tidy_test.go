@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"bench":                nil,
 	"internal/e2e":         nil,
 	"internal/busybox":     {},
+	"internal/sim/simfs":   {"internal/tree", "internal/fsx", "internal/watch"},
 	"internal/soak":        {"internal/busybox"},
 	"internal/failpoint":   {},
 	"internal/hostile":     {},

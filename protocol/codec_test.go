@@ -375,3 +375,36 @@ type nothing struct{}
 
 func (nothing) Write(p []byte) (int, error) { return len(p), nil }
 func (nothing) Close() error                { return nil }
+
+// TestNastyNumbers puts numbers at every limit, and numbers that are none, into
+// every place of every message. Nothing of it panics, and nothing costs memory that
+// did not come.
+func TestNastyNumbers(t *testing.T) {
+	nasty := [][]byte{{0x80}, {0x80, 0}, bytes.Repeat([]byte{0xff}, 11), bytes.Repeat([]byte{0x80}, 20)}
+	for _, n := range []uint64{0, 1<<31 - 1, 1 << 31, 1<<31 + 1, 1<<32 - 1, 1 << 32, record.MaxEntries, record.MaxEntries + 1, 1 << 40, 1<<40 + 1, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
+		nasty = append(nasty, record.AppendUint(nil, n))
+	}
+	var before, after runtime.MemStats
+	tried := 0
+	for _, m := range everyMessage() {
+		b := body(m)
+		runtime.ReadMemStats(&before)
+		here := tried
+		for at := range b[:min(len(b), 200)] {
+			for _, n := range nasty {
+				for _, skip := range []int{0, 1} {
+					bad := append(append(bytes.Clone(b[:at]), n...), b[at+skip:]...)
+					if got, err := decode(m.code(), bad); err == nil && got == nil || err != nil && !errors.Is(err, ErrViolation) {
+						t.Fatalf("%v with %x at %d: %v, %v", m.code(), n, at, got, err)
+					}
+					tried++
+				}
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if cost := (after.TotalAlloc - before.TotalAlloc) / uint64(max(tried-here, 1)); cost > uint64(64*len(b)+64<<10) {
+			t.Errorf("%v of %d bytes costs %d on average", m.code(), len(b), cost)
+		}
+	}
+	t.Logf("%d bodies", tried)
+}

@@ -185,7 +185,8 @@
 //
 // Each side sends a beat every 5 s: 15 bytes with yamux's head. Every byte of
 // the connection counts as life; 20 s without one are the end of the session,
-// from its first moment on, counted in ticks of the own clock.
+// from its first moment on, counted in ticks of the own clock. So are 25 s in which
+// hello did not come.
 //
 // The host ends a session with end. The agent stops everything, closes its
 // replica, answers end, and closes the connection; reports that the host has

@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/yamux"
@@ -70,6 +71,7 @@ type link struct {
 	ctx     context.Context // done when the session is over; its cause says why
 	cancel  context.CancelCauseFunc
 	wg      sync.WaitGroup // every goroutine of the session
+	met     atomic.Bool    // hello came
 
 	control, work, fetch *sender
 	asker                asker
@@ -223,16 +225,14 @@ func (l *link) readStream(i int, handle func(message) error) {
 // opening returns the handler of a control stream: hello first, then beats,
 // then the end.
 func (l *link) opening(greeted func(hello) error, ended func(end) error) func(message) error {
-	met := false
 	return func(m message) error {
 		switch m := m.(type) {
 		case hello:
-			if !met {
-				met = true
+			if !l.met.Swap(true) {
 				return greeted(m)
 			}
 		case beat:
-			if met {
+			if l.met.Load() {
 				return nil
 			}
 		case end:
@@ -270,11 +270,16 @@ func (l *link) listen(due chan<- struct{}) {
 		defer t.Stop()
 		ticks = t.C
 	}
-	for p := (pulse{}); ; {
+	early := maxQuiet // ticks that are left to say hello, for whoever says it byte by byte
+	for p := (pulse{}); ; early-- {
 		select {
 		case <-l.ctx.Done():
 			return
 		case <-ticks:
+		}
+		if early == 0 && !l.met.Load() {
+			l.kill(&DisconnectError{"hello did not come within 20 s", nil})
+			return
 		}
 		if !p.tick(l.wire.heard.Load()) {
 			l.kill(&DisconnectError{"nothing was heard for 20 s", nil})

@@ -23,7 +23,7 @@ type Remote struct {
 	reports chan replica.Report
 	slots   chan struct{} // one for each command under way
 	closing atomic.Bool
-	met     bool // the agent has answered hello; owned by the control stream's reader
+	met     bool // the agent's hello was right; owned by the control stream's reader
 	closed  func() error
 
 	mu      sync.Mutex

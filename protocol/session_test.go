@@ -533,6 +533,37 @@ func send[T any](t *testing.T, c chan<- T) {
 	}
 }
 
+// TestByteAtATime: a byte now and then is life, but no hello.
+func TestByteAtATime(t *testing.T) {
+	host, agent := pipes(t)
+	defer agent.Close()
+	ticks := make(chan time.Time)
+	r, err := NewRemote(host, Options{Ticks: ticks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, agent.in)
+	agent.out.Write([]byte{0, muxData, 0, 0, 0, 0, 0, 1, 0, 0, 100, 0})
+	for i := 0; r.link.ctx.Err() == nil; i++ {
+		heard := r.link.wire.heard.Load()
+		agent.out.Write([]byte{0})
+		for r.link.wire.heard.Load() == heard && r.link.ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		select {
+		case ticks <- time.Time{}:
+		case <-r.link.ctx.Done():
+		}
+		if i > 2*maxQuiet {
+			t.Fatal("it goes on for ever")
+		}
+	}
+	if _, err := r.Next(t.Context()); !errors.Is(err, ErrDisconnected) || !strings.Contains(err.Error(), "hello") {
+		t.Errorf("got %v", err)
+	}
+	inTime(t, "close", func() { r.Close() })
+}
+
 // H11: an agent whose host is stopped before it said anything, or
 // does not even read, leaves.
 func TestSilentHost(t *testing.T) {

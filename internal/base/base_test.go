@@ -719,10 +719,14 @@ func TestOrderOfSyncs(t *testing.T) {
 		{"intend", func() error { return s.Intend(1, []string{"a"}) }, "write base.new.create"},
 		{"commit", func() error { return s.Commit(epoch(1), []tree.Change{put("a", file("1"))}) }, "write base.new.create, sync base.commit.sync"},
 		{"settle", func() error { return s.SetSettled() }, "write base.new.create, sync base.settle.sync"},
+		{"braked", func() error { return s.SetBraked(true) }, "write base.new.create, sync base.braked.sync"},
+		{"braked again", func() error { return s.SetBraked(true) }, ""},
 		{"rules", func() error { return s.SetRules("x", nil) }, "write base.new.create, sync base.rules.sync"},
 		{"close", func() error { return s.Close() }, ""},
 		// A process that was killed may have left what is not durable.
 		{"start", func() (err error) { s, _, err = base.Open(d, session); return err }, "update base.open, sync base.open.log"},
+		{"is braked", func() error { return s.SetBraked(true) }, ""},
+		{"no more", func() error { return s.SetBraked(false) }, "write base.open, sync base.braked.sync"},
 		{"end", func() error { return s.Close() }, ""},
 	} {
 		steps = nil

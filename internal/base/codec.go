@@ -12,7 +12,7 @@ import (
 // discarded, which costs a first contact.
 const (
 	magic   = "twosync base"
-	version = 2
+	version = 3
 )
 
 // maxSession bounds the name of a session.
@@ -30,6 +30,7 @@ const (
 	kindSettled  = 'D'
 	kindRules    = 'R'
 	kindFilling  = 'F'
+	kindBraked   = 'K'
 	maxGen       = 1 << 62
 	maxListed    = record.MaxEntries // paths or updates in one record
 	historyBatch = 16 << 10          // paths in one record of history: some 500 KiB
@@ -43,11 +44,11 @@ func appendHeader(b []byte, session string) []byte {
 func appendEpoch(b []byte, e Epoch) []byte {
 	b = append(append(b, e.Host[:]...), e.Container[:]...)
 	b = record.AppendUint(b, e.Gen)
-	return record.AppendBool(record.AppendBool(b, e.HostNew), e.Filling)
+	return record.AppendBool(record.AppendBool(record.AppendBool(b, e.HostNew), e.Filling), e.Braked)
 }
 
 func readEpoch(r *record.Reader) Epoch {
-	return Epoch{replica.ID(r.Digest()), replica.ID(r.Digest()), r.Uint(maxGen), r.Bool(), r.Bool()}
+	return Epoch{replica.ID(r.Digest()), replica.ID(r.Digest()), r.Uint(maxGen), r.Bool(), r.Bool(), r.Bool()}
 }
 
 func appendBegin(b []byte, e Epoch, rules string, t *tree.Entry) []byte {

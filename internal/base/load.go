@@ -160,6 +160,9 @@ func (s *Store) replay(rec []byte) error {
 		return ifWhole(r, s.settle)
 	case kindFilling:
 		return ifWhole(r, func() { s.epoch.Filling = true })
+	case kindBraked:
+		on := r.Bool()
+		return ifWhole(r, func() { s.epoch.Braked = on })
 	case kindRules:
 		rules, gone := r.String(MaxRules), readPaths(r)
 		return ifWhole(r, func() { s.restrict(rules, gone) })

@@ -21,6 +21,9 @@ type Epoch struct {
 	// settled.
 	HostNew bool // the host's replica was new as well
 	Filling bool // the host was empty, and takes all
+
+	// Braked: deletions of the container are held until the user says what they are.
+	Braked bool
 }
 
 // Loaded is what a Store begins with.
@@ -153,6 +156,18 @@ func (s *Store) SetFilling() error {
 		return fmt.Errorf("fill the host: %w", err)
 	}
 	s.epoch.Filling = true
+	return nil
+}
+
+// SetBraked records whether deletions of the container are held.
+func (s *Store) SetBraked(on bool) error {
+	if s.epoch.Braked == on {
+		return nil
+	}
+	if err := s.commit("base.braked", record.AppendBool([]byte{kindBraked}, on)); err != nil {
+		return fmt.Errorf("hold deletions: %w", err)
+	}
+	s.epoch.Braked = on
 	return nil
 }
 

@@ -108,6 +108,10 @@ func (d *Disk) loadCache() cache {
 	if err != nil {
 		return nil
 	}
+	return parseCache(b)
+}
+
+func parseCache(b []byte) cache {
 	head, b, ok := record.CutFrame(b)
 	if r := record.NewReader(head); !ok || r.Uint(cacheFormat) != cacheFormat {
 		return nil

@@ -76,7 +76,7 @@ func (d *Disk) cleanSlot(s *slot) error {
 	if !s.entry.IsDir() {
 		return d.cleanFile(s)
 	}
-	c := cleaner{d: d, top: s.path, why: s.why, left: s.entry}
+	c := cleaner{d: d, top: s.path, why: s.why, at: s.at, left: s.entry}
 	err := c.dir(d.stage(), s.name, s.path, s.entry, s.stats)
 	if err != nil && c.left != s.entry {
 		s.entry = c.left
@@ -98,7 +98,7 @@ func (d *Disk) cleanFile(s *slot) error {
 			return nil
 		}
 	}
-	return d.endLeaf(d.stage(), s.name, s.path, s.entry, s.why)
+	return d.endLeaf(d.stage(), s.name, Past{s.path, s.entry, s.why, s.at})
 }
 
 // goneIsDone is the error of something that can't be ended. If it is gone,
@@ -117,9 +117,9 @@ func unwritten(st, was fsx.Stat) bool {
 
 // endLeaf hands over or drops a file or link that was superseded. What is ours
 // came from the other side, and is there.
-func (d *Disk) endLeaf(dir fsx.Dir, name, path string, e *tree.Entry, why string) error {
-	if d.opt.Displaced != nil && why != ours {
-		return d.opt.Displaced(dir, name, path, e, why)
+func (d *Disk) endLeaf(dir fsx.Dir, name string, was Past) error {
+	if d.opt.Displaced != nil && was.Why != ours {
+		return d.opt.Displaced(dir, name, was)
 	}
 	return dir.Unlink(siteSlotDrop, name)
 }
@@ -129,6 +129,7 @@ type cleaner struct {
 	d    *Disk
 	top  string // where the directory was
 	why  string
+	at   time.Time
 	left *tree.Entry // what is still there
 }
 
@@ -172,7 +173,7 @@ func (c *cleaner) leaf(dir fsx.Dir, name, path string, was *tree.Entry, st *stat
 	if !c.d.asCaptured(dir, name, was, st) {
 		return c.d.strayUp(dir, name, path, "written after it was "+c.why)
 	}
-	return c.d.endLeaf(dir, name, path, was, c.why)
+	return c.d.endLeaf(dir, name, Past{path, was, c.why, c.at})
 }
 
 // asCaptured says whether a name of a captured directory is what it was.

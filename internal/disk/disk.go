@@ -47,14 +47,22 @@ type Options struct {
 	// Make makes a missing root.
 	Make bool
 	// Displaced takes over a file that was replaced or deleted, by a rename or
-	// a copy; nil: it is dropped. Why is "replaced" or "deleted".
-	Displaced func(dir fsx.Dir, name, path string, e *tree.Entry, why string) error
+	// a copy; nil: it is dropped.
+	Displaced func(dir fsx.Dir, name string, was Past) error
 	// DisplacedDone is called after some calls of Displaced; nil: nobody has to
 	// know.
 	DisplacedDone func() error
 	// Sweep is how often everything is statted although nothing was noticed; 0
 	// is 15 minutes, or less where the kernel does not notice all.
 	Sweep time.Duration
+}
+
+// Past is what a path held before it was replaced or deleted.
+type Past struct {
+	Path  string
+	Entry *tree.Entry
+	Why   string // "replaced" or "deleted"
+	At    time.Time
 }
 
 // Disk is a replica on a file system. Its methods are those of

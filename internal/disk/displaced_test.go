@@ -15,7 +15,7 @@ func TestI1DisplacedFails(t *testing.T) {
 	for _, staging := range []bool{false, true} {
 		dir := t.TempDir()
 		os.WriteFile(dir+"/f", []byte("old"), 0o644)
-		opt := Options{Displaced: func(fsx.Dir, string, string, *tree.Entry, string) error { return fsx.ErrNoSpace }}
+		opt := Options{Displaced: func(fsx.Dir, string, Past) error { return fsx.ErrNoSpace }}
 		if staging {
 			opt.Stage = t.TempDir()
 		}
@@ -25,8 +25,8 @@ func TestI1DisplacedFails(t *testing.T) {
 		r.applyAll(c, tree.Change{Path: "f", Old: was, New: c.file("new")})
 		t.Log("close:", r.d.Close())
 		got := ""
-		opt.Displaced = func(d fsx.Dir, name, path string, e *tree.Entry, why string) error {
-			got = "displaced " + path
+		opt.Displaced = func(d fsx.Dir, name string, was Past) error {
+			got = "displaced " + was.Path
 			return d.Unlink("t", name)
 		}
 		r = open(t, dir, opt)

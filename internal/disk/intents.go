@@ -197,14 +197,11 @@ func readIntent(p []byte) (in intent, err error) {
 	return in, r.End()
 }
 
-// readIntents returns the intents in a folder, by slot. The one without a slot
-// names the boot of the machine that they are of: while it is the same one, and
-// the file is whole, no intent can have been lost.
+// readIntents returns the intents in a folder, by slot.
 func (d *Disk) readIntents(dir fsx.Dir) (all map[string]intent, whole bool, err error) {
-	all = make(map[string]intent)
 	f, err := dir.Read(intentsName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return all, false, nil
+		return make(map[string]intent), false, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("read intents: %w", err)
@@ -214,12 +211,21 @@ func (d *Disk) readIntents(dir fsx.Dir) (all map[string]intent, whole bool, err 
 	if err != nil {
 		return nil, false, fmt.Errorf("read intents: %w", err)
 	}
+	all, whole = parseIntents(b, d.boot)
+	return all, whole, nil
+}
+
+// parseIntents takes the intents that are whole. The one without a slot names the
+// boot of the machine that they are of: while it is the same one, and the file is
+// whole, no intent can have been lost.
+func parseIntents(b []byte, boot string) (all map[string]intent, whole bool) {
+	all = make(map[string]intent)
 	boots := 0
 	for {
 		p, rest, ok := record.CutFrame(b)
 		if !ok {
-			same := d.boot != "" && all[""].path == d.boot && boots == 1
-			return all, same && len(b) == 0, nil
+			same := boot != "" && all[""].path == boot && boots == 1
+			return all, same && len(b) == 0
 		}
 		if in, err := readIntent(p); err == nil {
 			all[in.slot] = in

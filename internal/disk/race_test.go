@@ -467,8 +467,8 @@ func TestPutBackRests(t *testing.T) {
 			return err
 		},
 	}
-	displaced := func(_ fsx.Dir, _, path string, _ *tree.Entry, why string) error {
-		t.Errorf("%s is handed over: %s", path, why)
+	displaced := func(_ fsx.Dir, _ string, was Past) error {
+		t.Errorf("%s is handed over: %s", was.Path, was.Why)
 		return nil
 	}
 	r := open(t, dir, Options{FS: h.Wrap(fsx.OS()), Clock: clock, Displaced: displaced})

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/tree"
@@ -107,7 +108,7 @@ func (d *Disk) restAgain(in intent, f found, st fsx.Stat) {
 	if in.to.kind == 0 {
 		why = "deleted"
 	}
-	d.letRest(&slot{name: in.slot, path: in.path, entry: f.entry, stats: f.stats, st: st}, why)
+	d.letRest(&slot{name: in.slot, path: in.path, entry: f.entry, stats: f.stats, st: st, at: time.Unix(0, st.Ctime)}, why)
 }
 
 // returnSlot puts a slot back to its path if nothing is there.

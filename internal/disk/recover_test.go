@@ -125,8 +125,8 @@ func TestRecoverOtherStageFirst(t *testing.T) {
 			c.put(t, dir+"/f", old)
 			crashed(t, dir, Options{Stage: first}, c, tree.Change{Path: "f", Old: old, New: c.file("new")}, func() {})
 			found := false
-			opt := Options{Displaced: func(from fsx.Dir, name, _ string, e *tree.Entry, _ string) error {
-				found = found || tree.Same(e, old)
+			opt := Options{Displaced: func(from fsx.Dir, name string, was Past) error {
+				found = found || tree.Same(was.Entry, old)
 				return from.Unlink("test", name)
 			}}
 			for _, opt.Stage = range []string{t.TempDir(), "", first} {

@@ -4,6 +4,7 @@ package disk
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/twosync/twosync/internal/fsx"
@@ -73,22 +74,35 @@ func TestDisplaced(t *testing.T) {
 	c.put(t, dir+"/g", all["big"])
 	c.put(t, dir+"/d", all["dir2"])
 	got := map[string]string{}
-	r := open(t, dir, Options{Displaced: func(from fsx.Dir, name, path string, e *tree.Entry, why string) error {
+	r := open(t, dir, Options{Displaced: func(from fsx.Dir, name string, was Past) error {
 		s := &scanner{d: &Disk{opt: Options{Clock: systemClock{}}}, captured: true, prior: reread}
-		if f := s.name(path, from, name, 0); !tree.Equal(f.entry, e) {
-			t.Errorf("%s: %v is handed over as %v", path, f.entry, e)
+		if f := s.name(was.Path, from, name, 0); !tree.Equal(f.entry, was.Entry) {
+			t.Errorf("%s: %v is handed over as %v", was.Path, f.entry, was.Entry)
 		}
-		got[path] += why
+		got[was.Path] += was.Why
 		return from.Unlink("test", name)
 	}})
 	r.applyAll(c, tree.Change{Path: "f", Old: all["file"], New: all["file2"]},
 		tree.Change{Path: "g", Old: all["big"]}, tree.Change{Path: "d", Old: all["dir2"], New: all["link"]})
+	rests := map[string]string{}
+	for _, x := range r.d.Resting(10) {
+		if st, err := os.Lstat(x.File); err != nil || st.Mode().IsRegular() && st.Size() != x.Entry.Size || x.At.IsZero() {
+			t.Errorf("%s rests since %v in %s: %v", x.Path, x.At, x.File, err)
+		}
+		rests[x.Path] += x.Why
+	}
+	if len(r.d.Resting(2)) != 2 {
+		t.Error("more rest than were asked for")
+	}
 	if err := r.d.Close(); err != nil {
 		t.Error(err)
 	}
+	if len(r.d.Resting(10)) > 0 {
+		t.Error("they still rest")
+	}
 	want := map[string]string{"f": "replaced", "g": "deleted", "d/a": "replaced", "d/z/e": "replaced"}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v", got, want)
+	if fmt.Sprint(got) != fmt.Sprint(want) || fmt.Sprint(rests) != fmt.Sprint(want) {
+		t.Errorf("handed over %v, rested %v, want %v", got, rests, want)
 	}
 	if items := slotsIn(dir); len(items) != 0 {
 		t.Errorf("left over: %v", items)

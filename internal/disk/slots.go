@@ -40,9 +40,10 @@ type slot struct {
 	name  string
 	path  string // where it was
 	entry *tree.Entry
-	stats *stats   // of a directory, when it was captured
-	st    fsx.Stat // the same of a file
-	why   string   // "replaced", "deleted", or ours
+	stats *stats    // of a directory, when it was captured
+	st    fsx.Stat  // the same of a file
+	why   string    // "replaced", "deleted", or ours
+	at    time.Time // when it was captured
 	due   time.Time
 }
 
@@ -68,8 +69,11 @@ func (s *slots) name(began string) string {
 
 // letRest puts a captured file, or directory, among those that rest.
 func (d *Disk) letRest(x *slot, why string) {
-	x.why = why
-	d.slots.add(x, d.opt.Clock.Now().Add(slotRest))
+	now := d.opt.Clock.Now()
+	if x.why = why; x.at.IsZero() {
+		x.at = now
+	}
+	d.slots.add(x, now.Add(slotRest))
 }
 
 func (s *slots) add(x *slot, due time.Time) {

@@ -32,7 +32,7 @@ func TestCleanWithoutDescriptors(t *testing.T) {
 	}
 	r := open(t, dir, Options{
 		FS: fsxtest.Hooks{Read: read}.Wrap(fsx.OS()),
-		Displaced: func(from fsx.Dir, name, _ string, _ *tree.Entry, _ string) error {
+		Displaced: func(from fsx.Dir, name string, _ Past) error {
 			done.Add(1)
 			return from.Unlink("test", name)
 		},
@@ -53,7 +53,7 @@ func TestFullSlotsThatFail(t *testing.T) {
 	c := contents{}
 	dir := t.TempDir()
 	var tried atomic.Int32
-	r := open(t, dir, Options{Displaced: func(fsx.Dir, string, string, *tree.Entry, string) error {
+	r := open(t, dir, Options{Displaced: func(fsx.Dir, string, Past) error {
 		tried.Add(1)
 		return fsx.ErrNoSpace
 	}})
@@ -84,10 +84,10 @@ func TestCleaningGivesWay(t *testing.T) {
 	c.put(t, dir+"/d", d)
 	clock := newClock()
 	done := 0
-	displaced := func(from fsx.Dir, name, path string, _ *tree.Entry, why string) error {
+	displaced := func(from fsx.Dir, name string, was Past) error {
 		done++
-		if why != "deleted" {
-			t.Errorf("%s was %s", path, why)
+		if was.Why != "deleted" {
+			t.Errorf("%s was %s", was.Path, was.Why)
 		}
 		clock.advance(closeFor / 10) // as long as a copy takes
 		return from.Unlink("test", name)

@@ -45,16 +45,26 @@ func (d *Disk) readToken() (id replica.ID, gen uint64, err error) {
 	if err != nil {
 		return id, 0, fmt.Errorf("read the replica token: %w", err)
 	}
+	id, gen = parseToken(b)
+	return id, gen, nil
+}
+
+// parseToken takes a token that is whole; of any other nobody knows who it is.
+func parseToken(b []byte) (id replica.ID, gen uint64) {
 	p, _, ok := record.CutFrame(b)
 	if !ok {
-		return replica.ID{}, 0, nil // torn: nobody knows who this is
+		return id, 0
 	}
 	r := record.NewReader(p)
 	id, gen = replica.ID(r.Digest()), r.Uint(replica.MaxGen)
 	if r.End() != nil {
-		return replica.ID{}, 0, nil
+		return replica.ID{}, 0
 	}
-	return id, gen, nil
+	return id, gen
+}
+
+func appendToken(b []byte, id replica.ID, gen uint64) []byte {
+	return record.AppendFrame(b, record.AppendUint(append([]byte(nil), id[:]...), gen))
 }
 
 // writeToken records who this replica is, durably. Callers hold tokenMu.
@@ -74,8 +84,7 @@ func (d *Disk) replaceToken(private fsx.Dir, id replica.ID, gen uint64) error {
 		return err
 	}
 	defer f.Close()
-	payload := record.AppendUint(append([]byte(nil), id[:]...), gen)
-	if _, err := f.Write(record.AppendFrame(nil, payload)); err != nil {
+	if _, err := f.Write(appendToken(nil, id, gen)); err != nil {
 		return err
 	}
 	if err := f.Sync(siteTokenSync); err != nil {

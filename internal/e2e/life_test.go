@@ -232,10 +232,10 @@ func TestH1EmptiedVolume(t *testing.T) {
 			q.inner.remove(name)
 		}
 	}
-	p.refuses(halted, []string{"empty", "--take host"}, c+":/app")
+	p.refuses(open, []string{"that the container deleted", "twosync restore"}, c+":/app", "--once")
 	same(t, "host before, but after", before, p.host.tree())
 
-	// The remedy is one.
+	// So does --take host.
 	if code, _, stderr := p.run("up", p.dir, c+":/app", "--once", "--take", "host"); code != fine {
 		t.Errorf("up ended with %d: %s", code, stderr)
 	}
@@ -255,8 +255,20 @@ func TestH1EmptiedUnderUp(t *testing.T) {
 			p.inner.rename(name, "../gone "+name)
 		}
 	}
-	p.halts("--take host")
+	if held := p.flushHeld(); !strings.Contains(held, "twosync restore") {
+		t.Errorf("flush says %s", held)
+	}
 	same(t, "host before, but after", before, p.host.tree())
+	p.stop()
+	q := p.place.up(p.container + ":/app")
+	q.flushHeld() // it has not forgotten
+	if code, out, stderr := p.run("restore", p.dir); code != fine {
+		t.Fatalf("restore ended with %d: %s%s", code, out, stderr)
+	}
+	q.flush()
+	same(t, "host before, but after", before, p.host.tree())
+	same(t, "host before, but container", before, p.inner.tree())
+	q.stop()
 }
 
 // F8: our own folder is taken away under a running session.

@@ -37,6 +37,13 @@
 // there would be nothing left to protect. That costs a quarter of a second for a
 // file deleted at the root; a rename does not wait.
 //
+// Deletions of the container are counted before they are given out, and not where
+// they are observed: what only moved, and what both sides deleted, is none. While
+// the brake is on, all of them wait, and not only those that were too many: what
+// a person is asked about should not go on growing smaller. It is off again only
+// when what became of them is durable, because a crash in between would leave a
+// rest that is few enough to pass.
+//
 // A first contact takes what the history knows for an old copy, and the host's
 // absence for its user's wish, but only of a host that was there all the time: one
 // that is new itself, or was empty, lacks what it never had.

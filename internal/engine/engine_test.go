@@ -553,8 +553,27 @@ func TestConflictsEnd(t *testing.T) {
 	}
 	g.saw(tree.Host, "b", nil)
 	g.play()
-	if got := g.s.Conflicts(10); len(got) > 0 {
-		t.Errorf("after all: %v", got)
+	if got := g.s.Conflicts(10); len(got) > 0 || g.count("Close") != 2 {
+		t.Errorf("after all: %v, %v", got, g.log)
+	}
+}
+
+// TestConflictsOfBefore: a conflict outlives the session, and what ends it then is
+// the first thing that somebody agrees on there, or decides.
+func TestConflictsOfBefore(t *testing.T) {
+	e := dirOf("a", "1", "b", "1", "c", "1")
+	g := &rig{t: t, now: time.Unix(1e9, 0), s: engine.New(e, engine.Options{Conflicts: []string{"a", "b", "c"}})}
+	g.join(e, e, false)
+	g.play()
+	if got := g.s.Conflicts(10); len(got) != 3 || g.count("Close") > 0 {
+		t.Fatalf("open: %v, %v", got, g.log)
+	}
+	g.saw(tree.Host, "a", fileOf("2"))
+	g.play()
+	g.step(engine.Decided{Path: "b"})
+	g.step(engine.Decided{Path: "z"})
+	if got := g.s.Conflicts(10); !slices.Equal(got, []string{"c"}) || g.count("Close") != 2 {
+		t.Errorf("open: %v, %v", got, g.log)
 	}
 }
 

@@ -107,6 +107,18 @@ type Flushed struct {
 	N    uint64
 }
 
+// Decided says that somebody has decided about the conflict at a path.
+type Decided struct{ Path string }
+
+// Release says what the user makes of what is held at and below some paths. The
+// deletions that the brake holds are to be made here, too, or to be undone in the
+// container.
+type Release struct {
+	Back    bool
+	Guarded bool // what is guarded is accepted, too, as the container has it now
+	Paths   []string
+}
+
 // Tick says that a time has come that was asked for.
 type Tick struct{}
 
@@ -118,6 +130,8 @@ func (Kept) event()      {}
 func (Durable) event()   {}
 func (Committed) event() {}
 func (Flush) event()     {}
+func (Decided) event()   {}
+func (Release) event()   {}
 func (Flushed) event()   {}
 func (Tick) event()      {}
 
@@ -144,7 +158,16 @@ type Keep struct {
 	Side  tree.Side
 	Path  string
 	Entry *tree.Entry
+	First bool // it is a first contact that takes its path
 }
+
+// Brake says whether deletions of the container are held, for whoever begins
+// again: the State of then has to know.
+type Brake struct{ On bool }
+
+// Close says that the conflict at a path is over: somebody has worked there
+// since, or decided about it.
+type Close struct{ Path string }
 
 // Settle asks a side to make paths durable and to record the generation. Base
 // was told of the generation before, by an Intend. Generations may be left out:
@@ -197,6 +220,8 @@ type Halt struct{ Reason, Remedy string }
 func (Apply) effect()     {}
 func (Intend) effect()    {}
 func (Keep) effect()      {}
+func (Close) effect()     {}
+func (Brake) effect()     {}
 func (Settle) effect()    {}
 func (Commit) effect()    {}
 func (Look) effect()      {}

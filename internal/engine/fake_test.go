@@ -120,6 +120,7 @@ type store struct {
 	settled  bool
 	gen      uint64
 	intended uint64
+	braked   bool
 }
 
 func (st *store) commit(f engine.Commit) {

@@ -68,10 +68,10 @@ func (s *State) passes(b *barrier) bool {
 	return s.worked(b.open)
 }
 
-// backlog returns every path that is neither in sync nor held.
+// backlog returns every path that is neither in sync nor held for good.
 func (s *State) backlog() *backlog {
 	var all set
-	for _, waiting := range [...][]string{s.dirty.tops(), s.blocked.tops(), s.parked.tops()} {
+	for _, waiting := range [...][]string{s.dirty.tops(), s.blocked.tops(), s.parked.tops(), s.brake.ebb.tops()} {
 		for _, path := range waiting {
 			all.add(path)
 		}
@@ -81,7 +81,14 @@ func (s *State) backlog() *backlog {
 			all.add(path)
 		}
 	}
-	return &backlog{open: all.tops()}
+	b := &backlog{open: all.tops()}
+	for _, path := range s.held.all() {
+		h, _ := s.held.get(path)
+		if e := tree.Get(s.sides[h.Side].tree, path); e != nil && e.Kind == tree.Unknown {
+			b.held = append(b.held, path) // somebody may just be writing to it
+		}
+	}
+	return b
 }
 
 // worked says whether a backlog has been worked off.
@@ -97,6 +104,6 @@ func (s *State) worked(b *backlog) bool {
 
 func (s *State) unfinished(path string) bool {
 	// What is blocked is blocked by something that is busy.
-	return s.dirty.overlaps(path) || s.parked.overlaps(path) ||
+	return s.dirty.overlaps(path) || s.parked.overlaps(path) || s.brake.ebb.overlaps(path) ||
 		s.busy(tree.Host, path) || s.busy(tree.Container, path)
 }

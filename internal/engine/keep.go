@@ -25,6 +25,7 @@ func loserOf(path string, e *tree.Entry) loser {
 type keeping struct {
 	changes []waiting // that wait for it
 	stale   bool      // their side was lost since it was asked for
+	first   bool      // a first contact wants it
 }
 
 // waiting is a change that waits.
@@ -37,8 +38,8 @@ type waiting struct {
 func (s *State) keep(k reconcile.Keep) {
 	l := loserOf(k.Path, k.Entry)
 	if s.keeping[l] == nil {
-		s.keeping[l] = new(keeping)
-		s.emit(Keep{Side: k.Side, Path: k.Path, Entry: k.Entry})
+		s.keeping[l] = &keeping{first: s.FirstContact()}
+		s.emit(Keep{Side: k.Side, Path: k.Path, Entry: k.Entry, First: s.FirstContact()})
 	}
 	w, c := s.keeping[l], waiting{k.Side, k.Change}
 	if !slices.Contains(w.changes, c) {
@@ -63,7 +64,7 @@ func (s *State) keptLoser(e Kept) {
 		s.kept[l] = true
 		switch {
 		case e.Path == s.opt.OneWay && e.Path != "":
-		case s.FirstContact():
+		case w.first:
 			s.versions++
 		default:
 			s.conflict(e.Path)
@@ -96,10 +97,18 @@ func (s *State) conflict(path string) {
 func (s *State) closeConflicts(path string) {
 	for _, p := range s.conflicts.overlapping(path) {
 		if agreed, _ := s.conflicts.get(p); agreed {
-			s.conflicts.drop(p)
+			s.decide(p)
 		} else {
 			s.conflicts.put(p, true)
 		}
+	}
+}
+
+// decide ends the conflict at a path.
+func (s *State) decide(path string) {
+	if _, open := s.conflicts.get(path); open {
+		s.conflicts.drop(path)
+		s.emit(Close{path})
 	}
 }
 

@@ -40,6 +40,7 @@ func (s *State) outcome(e Outcome) {
 	delete(s.batches, e.Batch)
 	s.sides[e.Side].flights--
 	for path := range f.changes { // not touched
+		s.arrive(f, path, false)
 		s.sides[e.Side].landed(path)
 		s.park(path)
 		s.unblock(path)
@@ -53,7 +54,9 @@ func (s *State) land(f *flight, c tree.Change, r Result) {
 		e = s.normal(f.side, c.Path, r.Entry)
 	}
 	sd.landed(c.Path)
+	s.arrive(f, c.Path, r.Status == Applied)
 	s.note(f.side, c.Path, e)
+	s.brake.stir(c.Path, &s.dirty)
 	s.agreeSeen(f, c.Path)
 	s.dirty.add(c.Path)
 	s.unblock(c.Path)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twosync/twosync/internal/engine"
@@ -14,6 +15,8 @@ func (w *world) checkApply(f engine.Apply) {
 	batches := 1
 	for i, c := range f.Changes {
 		w.applies[c.Path]++
+		w.checkBrake(f.Side, c)
+		w.checkGuard(f.Side, c)
 		if c.Old.Murky() || c.New.Murky() || tree.Same(c.Old, c.New) {
 			w.fail("apply %q: murky, or no change", c.Path)
 		}
@@ -43,6 +46,58 @@ func (w *world) checkApply(f engine.Apply) {
 	if w.store.intended <= w.store.gen {
 		w.fail("apply %d without an intent", f.Batch)
 	}
+}
+
+// braked returns the deletions that the brake holds.
+func (w *world) braked() []string { return w.s.Braked(1 << 20) }
+
+// checkBrake: what the brake held once does not go before the user has said so,
+// or it is off. What only moved is in the container still.
+func (w *world) checkBrake(on tree.Side, c tree.Change) {
+	if on == tree.Container || len(w.guarded) == 0 {
+		return
+	}
+	contents := map[string]bool{}
+	for at := range leaves(w.s.Tree(tree.Container)) {
+		contents[at.content] = true
+	}
+	for at := range leavesAt(c.Path, c.Old) {
+		rel := strings.TrimPrefix(strings.TrimPrefix(at.path, c.Path), "/")
+		if covers(w.guarded, at.path) && !covers(w.meant, at.path) && contentOf(tree.Get(c.New, rel)) == "" && !contents[at.content] {
+			w.fail("%q goes, which the brake held", at.path)
+		}
+	}
+}
+
+func guarded(path string) bool { return slices.Contains(strings.Split(path, "/"), "a-b") }
+
+// checkGuard: what the container made of a guarded path comes to the host only
+// when the user has accepted it.
+func (w *world) checkGuard(on tree.Side, c tree.Change) {
+	if !w.guard || on == tree.Container {
+		return
+	}
+	tree.Diff(c.Path, c.Old, c.New, func(path string, old, new *tree.Entry) bool {
+		for _, e := range [...]*tree.Entry{old, new} {
+			tree.Walk(path, e, func(path string, _ *tree.Entry) bool {
+				if guarded(path) && !covers(w.allowed, path) {
+					w.fail("%q is changed on the host, and is guarded", path)
+				}
+				return true
+			})
+		}
+		return true
+	})
+}
+
+// covers says whether a path is at or below one of these.
+func covers(m map[string]bool, path string) bool {
+	for p := range m {
+		if tree.Within(path, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkSettle: base can explain the generation that a side is to record.
@@ -133,6 +188,9 @@ func (w *world) checkEnd() {
 	sum := w.s.Summary()
 	if !sum.InSync || sum.Pending != 0 || !sum.Durable || len(w.flushes) > 0 || w.synced == 0 || !w.store.settled {
 		w.fail("at rest, and not done: %+v, %d flushes, settled %v", sum, len(w.flushes), w.store.settled)
+	}
+	if w.store.braked {
+		w.fail("nothing is held, and the brake is on")
 	}
 	w.checkInSync()
 	tree.Diff("", w.store.tree, w.s.Tree(tree.Host), func(path string, b, h *tree.Entry) bool {

@@ -20,15 +20,26 @@ func (s *State) plan() {
 	case s.emptied():
 		return
 	}
-	var p reconcile.Plan
 	policy := s.policy()
-	for _, path := range s.reaches(policy) {
+	at := s.reaches(policy)
+	for _, path := range at {
 		s.held.dropWithin(path)
-		b, h, c := s.baseAt(path), tree.Get(host.tree, path), tree.Get(container.tree, path)
-		reconcile.At(path, b, h, c, policy, &p)
+	}
+	p := s.planAt(at, policy)
+	for s.brakes(&p) {
+		p = s.planAt(at, policy) // what is held now has to be seen beside the rest
 	}
 	s.follow(p)
 	s.planFirst()
+}
+
+func (s *State) planAt(at []string, policy reconcile.Policy) (p reconcile.Plan) {
+	host, container := s.sides[tree.Host].tree, s.sides[tree.Container].tree
+	for _, path := range at {
+		b, h, c := s.baseAt(path), tree.Get(host, path), tree.Get(container, path)
+		reconcile.At(path, s.brake.without(path, b, h, c), h, c, policy, &p)
+	}
+	return p
 }
 
 // reaches returns the paths at which to reconcile what is dirty: none of them
@@ -48,14 +59,22 @@ func (s *State) policy() reconcile.Policy {
 			return s.kept[loserOf(path, e)] || s.oldCopy(path, e)
 		},
 		Sealed: func(on tree.Side, path string) (string, bool) {
+			if _, held := s.brake.held.get(path); held && on == tree.Host {
+				return heldBack, true
+			}
 			x, ok := s.fights.resting.get(path)
 			if !ok {
 				x, ok = s.sides[on].sealed.get(path)
 			}
 			return x.reason, ok
 		},
-		Busy:  func(on tree.Side, path string) bool { return s.busy(on, path) || s.parked.covers(path) },
+		Busy: func(on tree.Side, path string) bool {
+			return s.busy(on, path) || s.parked.covers(path) || s.brake.ebb.overlaps(path)
+		},
 		Names: s.names(),
+	}
+	if s.opt.Guard != nil {
+		p.Guard = s.guard
 	}
 	if s.opt.OneWay != "" {
 		p.OneWay = func(path string) bool { return path == s.opt.OneWay }
@@ -76,7 +95,10 @@ func (s *State) follow(p reconcile.Plan) {
 		s.held.put(h)
 	}
 	for _, path := range p.Busy {
-		if !s.parked.covers(path) {
+		switch {
+		case s.brake.ebb.overlaps(path):
+			s.brake.ebb.add(path)
+		case !s.parked.covers(path):
 			s.blocked.add(path)
 		}
 	}
@@ -106,6 +128,7 @@ func (s *State) give(on tree.Side, changes []tree.Change) {
 	}
 	s.batches[s.lastID] = f
 	sd.flights++
+	s.depart(f)
 	s.emit(Intend{Gen: s.group.intend(), Paths: paths})
 	s.emit(Apply{Side: on, Batch: s.lastID, Changes: changes})
 }
@@ -115,10 +138,11 @@ func (s *State) finish() {
 	s.passFirst()
 	s.passBarriers()
 	s.synced = s.idle() && (s.synced && s.held.digest == s.told || s.becomeIdle())
+	s.settleBrake()
 }
 
 func (s *State) idle() bool {
-	return s.dirty.len()+s.blocked.len()+s.parked.len()+len(s.batches) == 0 &&
+	return s.dirty.len()+s.blocked.len()+s.parked.len()+s.brake.ebb.len()+len(s.batches) == 0 &&
 		s.sides[0].whole && s.sides[1].whole
 }
 
@@ -126,6 +150,7 @@ func (s *State) idle() bool {
 func (s *State) becomeIdle() bool {
 	clear(s.kept) // nothing waits for them
 	clear(s.tries)
+	s.forgetAccepted()
 	if s.news || s.held.digest != s.told {
 		s.news, s.told = false, s.held.digest
 		s.emit(InSync{})

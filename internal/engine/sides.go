@@ -15,6 +15,10 @@ func (s *State) join(e Joined) {
 	s.sides[e.Side].noExec, s.sides[e.Side].names = e.NoExec, e.Names
 	if e.First {
 		s.first = contact{open: true, new: e.HostNew, fill: e.Filling}
+		if s.brake.on {
+			s.emit(Brake{})
+		}
+		s.brake = brake{flying: s.brake.flying}
 		s.stale.clear()
 	}
 	s.group.last = max(s.group.last, e.Gen)
@@ -63,6 +67,7 @@ func (s *State) lose(on tree.Side) {
 	s.base = s.durable
 	s.group.drop(on)
 	s.first.again()
+	s.brake.again(on)
 	s.abandon(on)
 	for _, b := range s.flushes {
 		b.waiting[on], b.open = true, nil
@@ -92,6 +97,7 @@ func (s *State) observe(e Observed) {
 	if now := s.sides[e.Side].tree; now.Width() < was.Width() && (now.Files() < was.Files() || e.nothingCame()) {
 		s.shrank(e)
 	}
+	s.ebbs(e, was)
 }
 
 // sawWhole sets all that a side holds.
@@ -175,6 +181,7 @@ func (s *State) note(on tree.Side, path string, e *tree.Entry) bool {
 func (s *State) changed(path string) {
 	s.news = true
 	s.dirty.add(path)
+	s.brake.stir(path, &s.dirty)
 	for _, p := range s.refusals.overlapping(path) {
 		s.refusals.drop(p)
 	}

@@ -21,6 +21,17 @@ type Options struct {
 	// OneWay is a path that crosses from the host to the container only; empty
 	// for none.
 	OneWay string
+	// Guard says why what the container makes of path waits until the user has
+	// accepted it; "" where it does not. Nil: nothing does.
+	Guard func(path string, isLink bool) string
+	// MostDeletions is how many files the container may take from the host without
+	// being asked about, at least; 0: MaxDeletions.
+	MostDeletions int64
+	// Braked: the session before ended with the brake on.
+	Braked bool
+	// Conflicts are the paths of those that were open when the session before
+	// ended.
+	Conflicts []string
 	// Dependency says whether path is a folder of dependencies, which the first
 	// contact does not mix. Nil: none is.
 	Dependency func(path string) bool
@@ -36,14 +47,16 @@ type State struct {
 	effects []Effect
 	halted  bool
 
-	base    *tree.Entry // what decisions are made against
-	durable *tree.Entry // what is left of it when a side is lost
-	agreed  *tree.Entry // what base was when a side was lost; nil: none is
-	late    []landing   // since then, on the other side
-	sides   [2]side
-	first   contact
-	stale   places[*tree.Entry] // old copies that a first contact left where they were
-	memory  []memory            // of the side that is lost
+	base     *tree.Entry // what decisions are made against
+	durable  *tree.Entry // what is left of it when a side is lost
+	agreed   *tree.Entry // what base was when a side was lost; nil: none is
+	late     []landing   // since then, on the other side
+	sides    [2]side
+	first    contact
+	brake    brake
+	accepted places[*tree.Entry] // what guarded paths of the container may become here
+	stale    places[*tree.Entry] // old copies that a first contact left where they were
+	memory   []memory            // of the side that is lost
 
 	dirty     set            // to be reconciled
 	blocked   set            // to be reconciled when what is in flight has landed
@@ -103,6 +116,7 @@ type flight struct {
 	changes map[string]tree.Change // that have no result yet
 	other   *tree.Entry            // what the other side was known to hold; nil: that counts no more
 	late    bool                   // the other side was lost since
+	takes   map[string]int64       // by path, the files that the brake counts
 }
 
 // New returns a State that starts from a base, nil for none.
@@ -110,7 +124,7 @@ func New(base *tree.Entry, opt Options) *State {
 	if base == nil {
 		base = tree.NewDir(nil)
 	}
-	return &State{
+	s := &State{
 		opt: opt, base: base, durable: base,
 		sides:   [2]side{newSide("not scanned yet"), newSide("not scanned yet")},
 		tries:   make(map[string]int),
@@ -119,6 +133,13 @@ func New(base *tree.Entry, opt Options) *State {
 		keeping: make(map[loser]*keeping),
 		batches: make(map[uint64]*flight),
 	}
+	s.brake.on = opt.Braked
+	for _, path := range opt.Conflicts {
+		if s.conflicts.len() < maxConflicts {
+			s.conflicts.put(path, true)
+		}
+	}
+	return s
 }
 
 // Summary is how things stand, for people.
@@ -131,6 +152,8 @@ type Summary struct {
 	Conflicts int // paths whose loser was put into the keep store, and nobody has worked there since
 	Versions  int // losers of a first contact; nobody has to decide about them
 	Held      []reconcile.Held
+	Guarded   int   // of the held paths, those that wait to be accepted
+	Braked    int64 // files that the container deleted, and that are held
 	Whole     [2]bool
 }
 
@@ -139,8 +162,8 @@ type Summary struct {
 func (s *State) Summary() Summary {
 	sum := Summary{
 		InSync: s.synced, Durable: s.Durable(), Files: s.base.Files(), Bytes: s.base.Bytes(),
-		Pending:   s.dirty.len() + s.blocked.len() + s.parked.len(),
-		Conflicts: s.conflicts.len(), Versions: s.versions,
+		Pending:   s.dirty.len() + s.blocked.len() + s.parked.len() + s.brake.ebb.len(),
+		Conflicts: s.conflicts.len(), Versions: s.versions, Braked: s.brake.braked(),
 		Whole: [2]bool{s.sides[0].whole, s.sides[1].whole},
 	}
 	for _, f := range s.batches {
@@ -149,6 +172,9 @@ func (s *State) Summary() Summary {
 	for _, path := range s.held.all() {
 		h, _ := s.held.get(path)
 		sum.Held = append(sum.Held, h)
+		if h.Guarded {
+			sum.Guarded++
+		}
 	}
 	return sum
 }

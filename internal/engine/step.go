@@ -50,6 +50,10 @@ func (s *State) take(e Event) {
 		s.flush(e.N)
 	case Flushed:
 		s.flushed(e)
+	case Release:
+		s.release(e)
+	case Decided:
+		s.decide(e.Path)
 	case Tick:
 		s.waking = time.Time{}
 	}
@@ -62,13 +66,15 @@ func (s *State) expire() {
 			s.dirty.add(path)
 		}
 	}
+	s.ebbed()
 }
 
 // wake asks for the next time at which something has to be done.
 func (s *State) wake() {
 	var next time.Time
 	for _, t := range [...]time.Time{
-		s.group.next(), s.doubt, s.parked.next(), s.sides[0].sealed.next(), s.sides[1].sealed.next(), s.fights.resting.next(),
+		s.group.next(), s.doubt, s.brake.until, s.parked.next(),
+		s.sides[0].sealed.next(), s.sides[1].sealed.next(), s.fights.resting.next(),
 	} {
 		if t.After(s.now) && (next.IsZero() || t.Before(next)) {
 			next = t

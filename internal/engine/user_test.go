@@ -149,6 +149,10 @@ func (w *world) lose(on tree.Side, path string, old, new *tree.Entry, crash bool
 
 // chance is what happens now and then.
 func (w *world) chance() {
+	if (w.store.braked || w.guard) && w.r.IntN(3) == 0 {
+		w.release()
+		return
+	}
 	switch k := w.r.IntN(10); {
 	case k < 2:
 		w.startFlush()
@@ -175,6 +179,30 @@ func (w *world) chance() {
 	default:
 		w.now = w.now.Add(time.Duration(w.r.IntN(300)) * time.Millisecond)
 	}
+}
+
+// release says what is meant by the deletions that the brake holds.
+func (w *world) release() {
+	back := w.r.IntN(2) == 0
+	w.upset = w.upset || back // the host's user wants what the container's does not
+	if !back {
+		for _, path := range w.braked() {
+			w.meant[path] = true
+		}
+	}
+	for _, x := range w.flushes {
+		x.edited = append(x.edited, w.braked()...)
+		for _, h := range w.s.Summary().Held {
+			x.edited = append(x.edited, h.Path)
+		}
+	}
+	w.logf("  release, back %v", back)
+	for _, h := range w.s.Summary().Held {
+		if h.Guarded && !back {
+			w.allowed[h.Path] = true
+		}
+	}
+	w.step(engine.Release{Back: back, Guarded: true, Paths: []string{""}})
 }
 
 func (w *world) startFlush() {

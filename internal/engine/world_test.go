@@ -38,7 +38,10 @@ type world struct {
 	keeps   int
 	synced  int
 	halted  string
-	upset   bool // something happened by which one person's work can look like two's
+	guarded map[string]bool // deletions that the brake held, until it is off
+	meant   map[string]bool // those of them that the user accepted
+	allowed map[string]bool // guarded paths that the user accepted
+	upset   bool            // something happened by which one person's work can look like two's
 	log     *strings.Builder
 }
 
@@ -51,6 +54,8 @@ type config struct {
 	faults  bool // other than a lost connection
 	losses  bool // of the connection
 	noExec  [2]bool
+	guard   bool  // paths with a-b in them are guarded
+	most    int64 // deletions that need no word; 0: as many as ever
 	opt     engine.Options
 }
 
@@ -78,6 +83,7 @@ func newWorld(c config, log *strings.Builder) *world {
 	w := &world{
 		config: c, now: time.Unix(1e9, 0), log: log,
 		kept: map[written]bool{}, live: map[written]bool{}, ever: map[written]bool{},
+		guarded: map[string]bool{}, meant: map[string]bool{}, allowed: map[string]bool{},
 		flushes: map[uint64]*flush{}, applies: map[string]int{},
 		store: store{tree: tree.NewDir(nil), values: map[string][]string{}},
 	}
@@ -91,7 +97,10 @@ func newWorld(c config, log *strings.Builder) *world {
 
 // start makes a host with base, and connects both sides.
 func (w *world) start(opt engine.Options) {
-	opt.Known = w.store.knows
+	opt.Known, opt.MostDeletions, opt.Braked = w.store.knows, w.most, w.store.braked
+	if w.guard {
+		opt.Guard = func(path string, _ bool) string { return map[bool]string{true: "guarded"}[guarded(path)] }
+	}
 	w.s = engine.New(w.store.tree, opt)
 	w.alarm = time.Time{}
 	w.join(tree.Host)
@@ -131,6 +140,14 @@ func (w *world) step(e engine.Event) {
 		}
 		w.do(f)
 	}
+	if w.store.braked {
+		for _, path := range w.braked() {
+			w.guarded[path] = true
+		}
+		if len(w.braked()) == 0 && w.s.InSync() {
+			clear(w.guarded) // it is over
+		}
+	}
 }
 
 // do begins an effect.
@@ -164,6 +181,11 @@ func (w *world) do(f engine.Effect) {
 		w.checkFlush(f.N)
 	case engine.FirstDone:
 		w.store.settled = true
+	case engine.Brake:
+		if w.store.braked = f.On; !f.On {
+			clear(w.guarded)
+			clear(w.meant)
+		}
 	case engine.Halt:
 		w.halted = f.Reason
 	}

@@ -25,6 +25,7 @@ type agent struct {
 	mux     *mux
 	in      map[uint32]*inbox
 	gone    bool // it hung up for good
+	deaf    bool // the bulk stream is packed: what comes on it is not read
 	ready   bool // Start was answered: reports may be made
 	rules   string
 	asked   uint64
@@ -69,6 +70,9 @@ func (a *agent) serve(conn io.ReadWriteCloser) {
 func (a *agent) take(stream uint32, b []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.deaf && stream == bulkStream {
+		return
+	}
 	in := a.in[stream]
 	if in == nil {
 		in = &inbox{}

@@ -112,6 +112,7 @@ type chain struct {
 	events  *counter
 	ran     int
 
+	user      *rand.Rand    // what happens on the host; the agent's is another goroutine's
 	connected chan struct{} // the sides know each other
 }
 
@@ -137,6 +138,7 @@ func (c *chain) run(ctx context.Context, n int) error {
 	for i := range n {
 		rng := rand.New(rand.NewPCG(c.seed, uint64(i)))
 		l := newLiar(a, rng)
+		c.user = rand.New(rand.NewPCG(c.seed, uint64(i)|1<<32))
 		err := c.session(ctx, s, l)
 		c.ran++
 		if *verbose {
@@ -202,7 +204,7 @@ func (c *chain) session(ctx context.Context, s *site, l *liar) error {
 		}
 		serving.Go(func() { l.serve(&spy{there, &leaked}) })
 		return here, opts
-	}, 1+l.rng.IntN(8)/7)
+	}, 1+c.user.IntN(8)/7)
 	if err != nil {
 		return err
 	}
@@ -210,9 +212,9 @@ func (c *chain) session(ctx context.Context, s *site, l *liar) error {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- h.session.Run(running) }()
-	err = c.work(running, h, l, ended)
+	c.work(running, h, l, ended)
 	began := time.Now()
-	if l.rng.IntN(8) == 0 {
+	if c.user.IntN(8) == 0 {
 		stop() // in an orderly way
 	} else {
 		l.hangUp()
@@ -243,21 +245,19 @@ func (c *chain) session(ctx context.Context, s *site, l *liar) error {
 }
 
 // work is what happens while a session runs: both users are at work.
-func (c *chain) work(ctx context.Context, h *host, l *liar, ended chan error) error {
-	for step := range 2 + l.rng.IntN(6) {
+func (c *chain) work(ctx context.Context, h *host, l *liar, ended chan error) {
+	for step := range 2 + c.user.IntN(6) {
 		if step == 1 { // the first is what both sides meet with
 			select {
 			case err := <-ended:
 				ended <- err
-				return nil
+				return
 			case <-c.connected:
 			case <-time.After(time.Second): // it is silent
 			}
 		}
-		l.mu.Lock()
-		path := pick(l.rng, []string{"u0", "u1", "d/u1", "dir/sub/u2"})
-		what, wait := l.rng.IntN(4), time.Duration(l.rng.IntN(40))*time.Millisecond
-		l.mu.Unlock()
+		path := pick(c.user, []string{"u0", "u1", "d/u1", "dir/sub/u2"})
+		what, wait := c.user.IntN(4), time.Duration(c.user.IntN(40))*time.Millisecond
 		switch what {
 		case 0, 1:
 			os.MkdirAll(filepath.Join(h.root(), filepath.Dir(path)), 0o755) // may be a file now
@@ -274,12 +274,11 @@ func (c *chain) work(ctx context.Context, h *host, l *liar, ended chan error) er
 		case err := <-ended:
 			cancel()
 			ended <- err
-			return nil
+			return
 		case <-limited.Done():
 		}
 		cancel()
 	}
-	return nil
 }
 
 func (l *liar) hangUp() {

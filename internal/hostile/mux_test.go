@@ -4,7 +4,6 @@ package hostile
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"sync"
 )
@@ -166,8 +165,6 @@ func put(w io.Writer, c chunk) error {
 	}
 	return nil
 }
-
-var errCut = errors.New("cut")
 
 // next returns the first chunk whose stream has room. Chunks of one stream stay
 // in order, and a stream without room holds up no other.

@@ -35,6 +35,11 @@ func TestMain(m *testing.M) {
 	switch how := os.Getenv(beAgent); {
 	case how != "" && len(os.Args) > 1 && os.Args[1] == "agent":
 		perform(how)
+	case os.Getenv(beBombed) != "":
+		if err := bombed(os.Getenv(beBombed)); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	case os.Getenv(beTwosync) != "":
 		os.Exit(twosync.Main(os.Args[1:]))
 	default:

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -109,14 +108,14 @@ func (a *arena) disk(ofHost bool) (*disk.Disk, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := keep.Open(dir, keepLimit)
+	store, err := keep.Open(dir, keep.Limits{Total: keepLimit})
 	if err != nil {
 		return nil, nil, err
 	}
 	d := disk.New(a.root(), disk.Options{
 		Session: "test", Stage: filepath.Join(a.dir, "stage"),
-		Displaced: func(from fsx.Dir, name, path string, e *tree.Entry, why string) error {
-			return store.Adopt(from, name, keep.Item{Path: path, Entry: e, Side: tree.Host, Why: keep.Why(why), When: time.Now()})
+		Displaced: func(from fsx.Dir, name string, was disk.Past) error {
+			return store.Adopt(from, name, keep.Item{Path: was.Path, Entry: was.Entry, Side: tree.Host, Why: keep.Why(was.Why), When: was.At})
 		},
 		DisplacedDone: store.Sync,
 	})

@@ -175,8 +175,8 @@ func (s *site) open(dial func() (net.Conn, protocol.Options), dials int) (h *hos
 	}
 	d := disk.New(s.root(), disk.Options{
 		Session: "test", Holder: "test", Stage: filepath.Join(s.state(), "stage"),
-		Displaced: func(from fsx.Dir, name, path string, e *tree.Entry, why string) error {
-			return store.Adopt(from, name, keep.Item{Path: path, Entry: e, Side: tree.Host, Why: keep.Why(why), When: time.Now()})
+		Displaced: func(from fsx.Dir, name string, was disk.Past) error {
+			return store.Adopt(from, name, keep.Item{Path: was.Path, Entry: was.Entry, Side: tree.Host, Why: keep.Why(was.Why), When: was.At})
 		},
 		DisplacedDone: store.Sync,
 	})
@@ -212,7 +212,7 @@ func (s *site) store(h *host) (*keep.Store, error) {
 		return nil, err
 	}
 	h.closers = append(h.closers, dir.Close)
-	store, err := keep.Open(dir, keepLimit)
+	store, err := keep.Open(dir, keep.Limits{Total: keepLimit})
 	if err == nil {
 		h.closers = append(h.closers, store.Close)
 	}

@@ -38,7 +38,7 @@ func (s *Store) Adopt(from fsx.Dir, name string, i Item) error {
 func (s *Store) adopt(from fsx.Dir, name string, i Item) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.makeRoom(i.Entry.Size)
+	s.makeRoom(i.Entry.Size, true)
 	o, there, err := s.find(from, name, i.Entry)
 	if err != nil {
 		return err
@@ -83,6 +83,9 @@ func (s *Store) copyIn(from fsx.Dir, name string, i Item) error {
 		return err
 	}
 	defer w.Abort()
+	if st, err := f.Stat(); err == nil {
+		_ = w.f.Chmod(siteCreate, st.Mode) // for whoever gives it back; no mode is worth a content
+	}
 	if _, err := io.Copy(struct{ io.Writer }{w}, struct{ io.Reader }{f}); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func BenchmarkOpen(b *testing.B) {
 	before := heap()
 	var k *Store
 	for b.Loop() {
-		k, err = Open(dir, plenty)
+		k, err = Open(dir, Limits{Total: plenty})
 		must(b, err, k.Close())
 	}
 	b.ReportMetric(float64(heap()-before)/n, "B/item")

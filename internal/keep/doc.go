@@ -5,8 +5,9 @@
 // Its promise: when a call has returned without an error, the content is in
 // the store; when it has failed, the content is still where it was. The losers
 // of conflicts and what was left over are never dropped. What was merely
-// replaced or deleted goes, oldest first, once it is older than Retention or
-// room is needed, and is taken in however full the store is.
+// replaced or deleted, and the losers that somebody has decided about, go, oldest
+// first, once they are older than Limits say or room is needed, and are taken in
+// however full the store is.
 //
 // A store is a folder. In objects/ each content is once, under its digest: a
 // file as it was, with its mode and mtime if it was adopted, or a link. The log
@@ -21,6 +22,8 @@
 //	create.go  taking in a content that comes piece by piece
 //	adopt.go   taking over a file or link that is on this machine
 //	evict.go   what goes, and when
+//	resolve.go what is decided about a loser
+//	peek.go    what a store holds that is another process's
 //
 // # Why
 //

@@ -7,8 +7,14 @@ import (
 	"time"
 )
 
-// Retention is how long what was replaced or deleted stays at least, unless
-// room is needed.
+// Limits bound a store.
+type Limits struct {
+	Total int64         // bytes of all contents together
+	Trash int64         // bytes of those that pass; 0: as many as there is room for
+	Age   time.Duration // how long those stay at least, unless room is needed; 0: Retention
+}
+
+// Retention is how long what passes stays by default.
 const Retention = 7 * 24 * time.Hour
 
 const (
@@ -24,37 +30,42 @@ const (
 // ErrFull says that the limit of the store leaves no room for a content.
 var ErrFull = errors.New("the keep store is full")
 
-// Evict drops what was replaced or deleted longer than Retention ago. Nothing
-// depends on it: what can't be dropped stays.
+// Evict drops what passes and is older than its age, and more if it takes more
+// than its share. Nothing depends on it: what can't be dropped stays.
 func (s *Store) Evict(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.evict(func(i Item) bool { return now.Sub(i.When) > Retention })
+	err := s.evict(func(i Item) bool { return now.Sub(i.When) > s.limits.Age })
+	s.makeRoom(0, true)
+	return err
 }
 
 // roomFor makes room for size bytes that will never go, or says that there is
 // none; then nothing was dropped. Callers hold mu.
 func (s *Store) roomFor(size int64) error {
-	if used := s.firmBytes + s.promised; size > s.limit-used {
-		return fmt.Errorf("%w: %d of %d bytes are used by what has to stay", ErrFull, used, s.limit)
+	if used := s.firmBytes + s.promised; size > s.limits.Total-used {
+		return fmt.Errorf("%w: %d of %d bytes are used by what has to stay", ErrFull, used, s.limits.Total)
 	}
 	if s.firm >= s.most {
 		return fmt.Errorf("%w: %d versions have to stay", ErrFull, s.firm)
 	}
-	s.makeRoom(size)
+	s.makeRoom(size, false)
 	return nil
 }
 
 // makeRoom lets passing items go, oldest first, until one more of size bytes
-// fits. Callers hold mu.
-func (s *Store) makeRoom(size int64) {
-	over := s.total + s.promised + size - s.limit
+// fits that passes, or does not. Callers hold mu.
+func (s *Store) makeRoom(size int64, passing bool) {
+	over := s.total + s.promised + size - s.limits.Total
+	if passing {
+		over = max(over, s.total-s.firmBytes+size-s.limits.Trash)
+	}
 	surplus := len(s.items) + 1 - s.most
 	if over <= 0 && surplus <= 0 {
 		return
 	}
 	if over > 0 {
-		over += max(0, s.limit-s.firmBytes-s.promised) / spareShare
+		over += max(0, min(s.limits.Total-s.firmBytes-s.promised, s.limits.Trash)) / spareShare
 	}
 	if surplus > 0 {
 		surplus += max(0, s.most-s.firm) / spareShare

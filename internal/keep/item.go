@@ -14,7 +14,9 @@ type Why string
 
 // The reasons.
 const (
-	Conflict Why = "conflict" // it lost its path in a conflict
+	Conflict Why = "conflict" // it lost its path in a conflict that is open
+	Resolved Why = "resolved" // the same, and somebody has decided since
+	Version  Why = "version"  // it lost its path when the sides first met
 	Replaced Why = "replaced" // sync put something else in its place
 	Deleted  Why = "deleted"  // sync deleted it
 	Late     Why = "late"     // it was written after it was replaced
@@ -22,7 +24,7 @@ const (
 )
 
 // passing says whether the content may go after a while: its user gave it up.
-func (w Why) passing() bool { return w == Replaced || w == Deleted }
+func (w Why) passing() bool { return w == Replaced || w == Deleted || w == Resolved }
 
 // Item is what is known of a content in the store.
 type Item struct {
@@ -89,7 +91,7 @@ func decode(b []byte) (Item, error) {
 // readWhy spares a string an item for the reasons that we know.
 func readWhy(r *record.Reader) Why {
 	w := Why(r.String(maxWhy))
-	known := []Why{Conflict, Replaced, Deleted, Late, LeftOver}
+	known := []Why{Conflict, Resolved, Version, Replaced, Deleted, Late, LeftOver}
 	if i := slices.Index(known, w); i >= 0 {
 		return known[i]
 	}

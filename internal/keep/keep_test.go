@@ -60,7 +60,7 @@ func (b *bench) tryOpen(fsys fsx.FS, limit int64) (err error) {
 		return err
 	}
 	b.t.Cleanup(func() { _ = dir.Close(); _ = b.slots.Close() })
-	b.s, err = Open(dir, limit)
+	b.s, err = Open(dir, Limits{Total: limit})
 	return err
 }
 

@@ -43,7 +43,7 @@ const (
 type Store struct {
 	// config
 	dir, objects fsx.Dir
-	limit        int64
+	limits       Limits
 	most         int // items
 
 	// state
@@ -68,11 +68,16 @@ type content struct {
 	durable    bool
 }
 
-// Open opens the store in dir, which stays the caller's. Limit bounds its
-// contents, in bytes.
-func Open(dir fsx.Dir, limit int64) (*Store, error) {
+// Open opens the store in dir, which stays the caller's.
+func Open(dir fsx.Dir, limits Limits) (*Store, error) {
+	if limits.Trash == 0 || limits.Trash > limits.Total {
+		limits.Trash = limits.Total
+	}
+	if limits.Age == 0 {
+		limits.Age = Retention
+	}
 	s := &Store{
-		dir: dir, limit: limit, most: maxItems,
+		dir: dir, limits: limits, most: maxItems,
 		contents: make(map[object]content), suspect: make(map[object]bool),
 	}
 	err := dir.Mkdir(siteFolder, objectsName, 0o700)
@@ -176,26 +181,18 @@ func (s *Store) describe(o object) (i Item, ok bool) {
 // add takes an item in. Callers hold mu.
 func (s *Store) add(i Item) {
 	s.items = append(s.items, i)
-	stays := !i.Why.passing()
-	if stays {
-		s.firm++
-	}
-	if !i.stored {
-		return
-	}
-	c, known := s.contents[i.object()]
-	if !known {
-		c.size = i.Entry.Size
-		s.total += c.size
-	}
-	if stays {
-		if c.firm == 0 {
-			s.firmBytes += c.size
+	if i.stored {
+		c, known := s.contents[i.object()]
+		if !known {
+			c.size = i.Entry.Size
+			s.total += c.size
 		}
-		c.firm++
+		c.refs++
+		s.contents[i.object()] = c
 	}
-	c.refs++
-	s.contents[i.object()] = c
+	if !i.Why.passing() {
+		s.firmUp(i)
+	}
 }
 
 // List returns the items, in the order in which they came.

@@ -20,7 +20,7 @@ func (m *merge) sealed(side tree.Side, path string) bool {
 	}
 	reason, ok := m.Sealed(side, path)
 	if ok {
-		m.plan.Held = append(m.plan.Held, Held{side, path, reason})
+		m.plan.Held = append(m.plan.Held, Held{Side: side, Path: path, Reason: reason})
 	}
 	return ok
 }
@@ -36,7 +36,7 @@ func (m *merge) isSealed(side tree.Side, path string) bool {
 
 // change plans a change that nobody loses by.
 func (m *merge) change(side tree.Side, path string, old, new *tree.Entry) {
-	if !m.sealed(side, path) {
+	if !m.sealed(side, path) && !m.guarded(side, path, old, new) {
 		m.put(side, path, old, new)
 	}
 }
@@ -46,7 +46,7 @@ func (m *merge) change(side tree.Side, path string, old, new *tree.Entry) {
 func (m *merge) put(side tree.Side, path string, old, new *tree.Entry) {
 	if new != nil {
 		if side == tree.Host {
-			new = m.confined(path, new)
+			new = m.confined(path, m.unguarded(path, new))
 		}
 		if new != nil {
 			new = m.named(side, path, old == nil, new)
@@ -69,7 +69,7 @@ func (m *merge) confined(path string, e *tree.Entry) *tree.Entry {
 	case e == nil:
 		return nil
 	case e.Kind == tree.Link && !within(path, e.Text):
-		m.plan.Held = append(m.plan.Held, Held{tree.Container, path, leaves})
+		m.plan.Held = append(m.plan.Held, Held{Side: tree.Container, Path: path, Reason: leaves})
 		return nil
 	}
 	for name, child := range e.Children() {
@@ -106,7 +106,7 @@ func within(path, target string) bool {
 
 // replace plans a change once everything that is lost by it is kept.
 func (m *merge) replace(side tree.Side, path string, base, old, new *tree.Entry) {
-	if m.sealed(side, path) {
+	if m.sealed(side, path) || m.guarded(side, path, old, new) {
 		return
 	}
 	safe := true
@@ -152,7 +152,7 @@ func (m *merge) remove(side tree.Side, path string, base, e, stays *tree.Entry) 
 func (m *merge) hold(path string, e *tree.Entry, side tree.Side) {
 	tree.Walk(path, e, func(path string, e *tree.Entry) bool {
 		if isMurky(e) {
-			m.plan.Held = append(m.plan.Held, Held{side, path, e.Text})
+			m.plan.Held = append(m.plan.Held, Held{Side: side, Path: path, Reason: e.Text})
 		}
 		return e.Murky()
 	})
@@ -160,7 +160,7 @@ func (m *merge) hold(path string, e *tree.Entry, side tree.Side) {
 
 // holdDir adds to Held a directory that stays for what is murky in it.
 func (m *merge) holdDir(path string, side tree.Side) {
-	m.plan.Held = append(m.plan.Held, Held{side, path, holdsUnsyncable})
+	m.plan.Held = append(m.plan.Held, Held{Side: side, Path: path, Reason: holdsUnsyncable})
 }
 
 // holdEach is R0.

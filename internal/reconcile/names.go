@@ -72,7 +72,7 @@ func (m *merge) allowed(side tree.Side, path, name string) bool {
 	}
 	reason := m.Names[side].Bad(name)
 	if reason != "" {
-		m.plan.Held = append(m.plan.Held, Held{side, path, reason})
+		m.plan.Held = append(m.plan.Held, Held{Side: side, Path: path, Reason: reason})
 	}
 	return reason == ""
 }
@@ -123,7 +123,7 @@ func (m *merge) fate(side tree.Side, path, name string, e *tree.Entry) fate {
 		return stays
 	case own == nil:
 		return absent
-	case other != nil || own.Murky() || m.isSealed(side, path):
+	case other != nil || own.Murky() || m.isSealed(side, path) || m.isGuarded(side, path, own):
 		return stays
 	case tree.Equal(base, own) && tree.Equal(own, e) && e.Bytes() > 0 && !m.busy(path):
 		return moves
@@ -169,6 +169,6 @@ func (m *merge) holdTwin(side tree.Side, path, twin string) {
 	if !strings.EqualFold(name, twin) {
 		how = "only in how its letters are written"
 	}
-	m.plan.Held = append(m.plan.Held, Held{side, path,
-		fmt.Sprintf("differs from %q %s, which the %v can't hold beside it: rename one", twin, how, side)})
+	m.plan.Held = append(m.plan.Held, Held{Side: side, Path: path,
+		Reason: fmt.Sprintf("differs from %q %s, which the %v can't hold beside it: rename one", twin, how, side)})
 }

@@ -40,6 +40,8 @@ type Held struct {
 	Side   tree.Side // on which the reason lies
 	Path   string
 	Reason string
+	// Guarded: the container's change waits until the user has accepted it.
+	Guarded bool
 }
 
 // Empty says whether there is nothing to do and nothing to tell.
@@ -68,6 +70,11 @@ type Policy struct {
 	// OneWay says whether path crosses from the host to the container only. What
 	// the container does there is kept and undone. Nil: nothing does.
 	OneWay func(path string) bool
+
+	// Guard says why what the container made of path has to wait until the user
+	// has accepted it; "" where it has not. E is what is or was there. Nil:
+	// nothing has.
+	Guard func(path string, e *tree.Entry) string
 
 	// Kept says whether e, which loses path, is in the keep store, or is known
 	// from history. Nil: nothing is.

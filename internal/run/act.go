@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/twosync/twosync/internal/engine"
+	"github.com/twosync/twosync/internal/keep"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 )
@@ -17,6 +18,8 @@ func (s *Session) act(f engine.Effect) error {
 		s.base.do(func(l *ledger) error { return l.intend(f.Gen, f.Paths) })
 	case engine.Keep:
 		s.keep(f)
+	case engine.Close:
+		s.keeps.do(func(context.Context) error { return s.resolve(f.Path) })
 	case engine.Settle:
 		s.settle(f)
 	case engine.Commit:
@@ -35,6 +38,8 @@ func (s *Session) act(f engine.Effect) error {
 		s.passed(f.N, nil)
 	case engine.Filling:
 		s.base.do(func(l *ledger) error { return l.filling() })
+	case engine.Brake:
+		s.base.do(func(l *ledger) error { return l.brake(f.On) })
 	case engine.FirstDone:
 		s.base.do(func(l *ledger) error { return l.settled() })
 	case engine.InSync:
@@ -105,7 +110,12 @@ func (s *Session) commit(f engine.Commit) {
 func (s *Session) keep(f engine.Keep) {
 	src := replica.Source(s.replica(f.Side))
 	s.keeps.do(func(ctx context.Context) error {
-		err := s.store(ctx, src, replica.Want{Path: f.Path, Digest: f.Entry.Digest, Size: f.Entry.Size}, f.Entry, f.Side, "")
+		why := keep.Conflict
+		if f.First || f.Path == s.cfg.OneWay {
+			why = keep.Version
+		}
+		item := keep.Item{Path: f.Path, Entry: f.Entry, Side: f.Side, Why: why}
+		err := s.store(ctx, src, replica.Want{Path: f.Path, Digest: f.Entry.Digest, Size: f.Entry.Size}, item)
 		return s.send(ctx, func(s *Session) error {
 			k := engine.Kept{Path: f.Path, Entry: f.Entry}
 			if err != nil {
@@ -126,7 +136,8 @@ func (s *Session) rescue(side replica.Side, from replica.Replica, x replica.Stra
 		defer func() { <-s.strays[side] }()
 		if !s.base.knows(x.Path, x.Entry) {
 			want := replica.Want{Path: x.Path, Slot: x.Slot, Digest: x.Entry.Digest, Size: x.Entry.Size}
-			if err := s.store(ctx, from, want, x.Entry, side, x.Why); err != nil {
+			item := keep.Item{Path: x.Path, Entry: x.Entry, Side: side, Why: keep.LeftOver, Note: x.Why}
+			if err := s.store(ctx, from, want, item); err != nil {
 				return s.send(ctx, func(s *Session) error {
 					s.told.say(Event{Kind: Warning, Side: side.String(), Path: x.Path, Text: "a displaced version can't be kept: " + err.Error()})
 					return nil

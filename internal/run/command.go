@@ -39,6 +39,36 @@ func (s *Session) flush(done chan<- error) error {
 	return s.step(engine.Flush{N: s.lastN})
 }
 
+// Decided ends the conflict at path: somebody has decided about it.
+func (s *Session) Decided(ctx context.Context, path string) error {
+	return s.send(ctx, func(s *Session) error { return s.step(engine.Decided{Path: path}) })
+}
+
+// Released is how much of what was held is not any more: files that deletions
+// take, and guarded paths.
+type Released struct{ Files, Guarded int64 }
+
+// Release does with what is held at and below paths what the user says.
+func (s *Session) Release(ctx context.Context, r engine.Release) (Released, error) {
+	out := make(chan Released, 1)
+	err := s.send(ctx, func(s *Session) error {
+		was := s.engine.Summary()
+		err := s.step(r)
+		is := s.engine.Summary()
+		out <- Released{was.Braked - is.Braked, int64(was.Guarded - is.Guarded)}
+		return err
+	})
+	if err != nil {
+		return Released{}, err
+	}
+	select {
+	case n := <-out:
+		return n, nil
+	case <-ctx.Done():
+		return Released{}, ctx.Err()
+	}
+}
+
 // passed answers whoever waits for a barrier.
 func (s *Session) passed(n uint64, err error) {
 	if done, ok := s.waiters[n]; ok {
@@ -66,11 +96,12 @@ func (s *Session) status() Status {
 	st := Status{
 		State: s.state(sum), Since: s.since.Truncate(time.Second),
 		Files: sum.Files, Bytes: sum.Bytes, Pending: sum.Pending, Conflicts: sum.Conflicts, Open: s.engine.Conflicts(MaxOpen), Versions: sum.Versions, Durable: sum.Durable,
+		Braked: sum.Braked, Guarded: sum.Guarded,
 		Held: []Held{}, Sides: s.told.facts,
 		Watch: map[string]string{"host": s.told.facts[0].Watch, "container": s.told.facts[1].Watch},
 	}
 	for _, h := range sum.Held {
-		st.Held = append(st.Held, Held{Side: h.Side.String(), Path: h.Path, Reason: h.Reason})
+		st.Held = append(st.Held, Held{Side: h.Side.String(), Path: h.Path, Reason: h.Reason, Guarded: h.Guarded})
 	}
 	return st
 }

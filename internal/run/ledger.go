@@ -113,6 +113,13 @@ func (l *ledger) filling() error {
 	return l.store.SetFilling()
 }
 
+// brake notes whether deletions of the container are held.
+func (l *ledger) brake(on bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.store.SetBraked(on)
+}
+
 // last returns the latest generation that anybody here has seen. A container's
 // that is later is not of this epoch: it is given another identity, and what it
 // claims must not become the host's.

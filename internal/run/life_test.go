@@ -169,7 +169,7 @@ func TestRecreatedWithOldSource(t *testing.T) {
 	p.want(p.host, "e/f", "absent")
 	p.want(p.host, "baked", "only in the image")
 	p.want(p.host, "d/y", "1")
-	if got := p.kept("d/y"); len(got) != 1 || got[0] != "conflict: changed in the image" {
+	if got := p.kept("d/y"); len(got) != 1 || got[0] != "version: changed in the image" {
 		t.Errorf("kept %q, want the image's version", got)
 	}
 	p.stop()
@@ -326,7 +326,7 @@ func TestHostRestored(t *testing.T) {
 	p.same()
 	p.want(p.host, "new", "since")
 	p.want(p.host, "a", "1")
-	if got := p.kept("a"); len(got) != 1 || got[0] != "conflict: 2" {
+	if got := p.kept("a"); len(got) != 1 || got[0] != "version: 2" {
 		t.Errorf("kept %q, want what was agreed since the backup", got)
 	}
 	p.stop()

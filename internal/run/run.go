@@ -37,6 +37,7 @@ type Session struct {
 	seen    *replica.Identity // the container's, of the last connection; feedContainer's own
 	timer   *time.Timer
 	strays  [2]chan struct{} // a place for each stray that waits to be kept, by side
+	large   [2]chan struct{} // a place for a large report that waits for the loop, by side
 	waiters map[uint64]chan<- error
 	lastN   uint64
 	told    teller
@@ -48,6 +49,11 @@ type Session struct {
 // maxStrays bounds the strays of a side that wait to be kept: each may have a
 // path and a reason of 70 kB. While there are more its reports wait.
 const maxStrays = 500
+
+// largeReport is what a report may take of memory, roughly, without being a large
+// one. Of large ones, which may take a gigabyte and seconds of the loop, one waits
+// at a time: dozens could fill any memory, and keep the end of a session waiting.
+const largeReport = 256 << 10
 
 // event is what the loop takes in: a step of the engine, or something about
 // the session itself.
@@ -63,6 +69,7 @@ func New(cfg Config) *Session {
 		waiters: make(map[uint64]chan<- error), since: time.Now(),
 		told: teller{tell: cfg.Tell}, keeps: newLane(),
 		strays: [2]chan struct{}{make(chan struct{}, maxStrays), make(chan struct{}, maxStrays)},
+		large:  [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
 	}
 }
 
@@ -119,7 +126,7 @@ func (s *Session) begin() (replica.Identity, error) {
 	s.base.met(id)
 	s.engine = engine.New(was.Tree, engine.Options{
 		Winner: winner(s.cfg.Take), Mirror: s.cfg.Take == "host", Forced: s.cfg.Take != "",
-		Known: s.base.knows, OneWay: s.cfg.OneWay, Dependency: s.dependency,
+		Known: s.base.knows, Conflicts: s.cfg.Keep.Conflicts(), Braked: was.Epoch.Braked, OneWay: s.cfg.OneWay, Guard: s.cfg.Guard, Dependency: s.dependency,
 	})
 	s.timer = time.NewTimer(time.Hour)
 	return id, nil
@@ -246,7 +253,8 @@ func namesOn(side replica.Side, f replica.Facts) reconcile.Names {
 	return n
 }
 
-// reported hands the loop a report, and waits for a place where it is a stray.
+// reported hands the loop a report, and waits for a place where it is a stray or
+// large.
 func (s *Session) reported(ctx context.Context, side replica.Side, from replica.Replica, r replica.Report) error {
 	if r.Stray != nil {
 		select {
@@ -255,7 +263,36 @@ func (s *Session) reported(ctx context.Context, side replica.Side, from replica.
 			return ctx.Err()
 		}
 	}
-	return s.send(ctx, func(s *Session) error { return s.report(side, from, r) })
+	if !isLarge(r) {
+		return s.send(ctx, func(s *Session) error { return s.report(side, from, r) })
+	}
+	select {
+	case s.large[side] <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.send(ctx, func(s *Session) error {
+		defer func() { <-s.large[side] }()
+		return s.report(side, from, r)
+	})
+}
+
+func isLarge(r replica.Report) bool {
+	cost := 0
+	add := func(path string, e *tree.Entry) {
+		cost += len(path) + 256*int(1+e.Count())
+	}
+	switch {
+	case r.Observed != nil:
+		for _, x := range r.Observed.Seen {
+			add(x.Path, x.Entry)
+		}
+	case r.Outcome != nil:
+		for _, x := range r.Outcome.Results {
+			add(x.Path, x.Entry)
+		}
+	}
+	return cost > largeReport
 }
 
 // report translates a side's report into a step.

@@ -293,7 +293,7 @@ func openKeep(t *testing.T) *keep.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := keep.Open(dir, 1<<30)
+	k, err := keep.Open(dir, keep.Limits{Total: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

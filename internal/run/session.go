@@ -33,6 +33,9 @@ type Config struct {
 
 	// OneWay is a path that crosses from the host to the container only.
 	OneWay string
+	// Guard says why what the container makes of a path waits until the user has
+	// accepted it; "" where it does not. Nil: nothing does.
+	Guard func(path string, isLink bool) string
 	// Take is who wins the first contact: "", "host" or "container".
 	Take string
 	// Once ends the session when both sides are in sync.
@@ -56,9 +59,11 @@ type Event struct {
 	Back      int64 `json:"back,omitempty"`
 	BackBytes int64 `json:"back_bytes,omitempty"`
 	// With InSync.
-	Held      int `json:"held,omitempty"`
-	Conflicts int `json:"conflicts,omitempty"`
-	Versions  int `json:"versions,omitempty"` // kept by a first contact
+	Held      int   `json:"held,omitempty"`
+	Conflicts int   `json:"conflicts,omitempty"`
+	Guarded   int   `json:"guarded,omitempty"`
+	Braked    int64 `json:"braked,omitempty"`
+	Versions  int   `json:"versions,omitempty"` // kept by a first contact
 	// With Kept: it was a first contact that decided.
 	First bool `json:"first,omitempty"`
 }
@@ -77,6 +82,7 @@ const (
 	Applied    Kind = "applied"    // Path now holds on Side what the other side has
 	Kept       Kind = "kept"       // Path: the version that lost is in the keep store
 	HeldPath   Kind = "held"       // Path is not in sync; Text says why
+	Braked     Kind = "braked"     // the container deleted Files, which are too many to follow at once
 	Lost       Kind = "lost"       // the container is gone; it is dialled again
 	Note       Kind = "note"       // something a person should know
 	Warning    Kind = "warning"    // the same, and worse
@@ -92,6 +98,8 @@ type Status struct {
 	Conflicts int               `json:"conflicts"`
 	Open      []string          `json:"open,omitempty"` // paths of conflicts, MaxOpen at most
 	Versions  int               `json:"versions"`       // the container's, kept by a first contact
+	Braked    int64             `json:"braked"`         // files that the container deleted, and that are held
+	Guarded   int               `json:"guarded"`        // of the held paths, those that wait to be accepted
 	Durable   bool              `json:"durable"`        // all that is in sync would survive a power cut
 	Held      []Held            `json:"held"`
 	Sides     [2]replica.Facts  `json:"-"`
@@ -106,6 +114,8 @@ type Held struct {
 	Side   string `json:"side"`
 	Path   string `json:"path"`
 	Reason string `json:"reason"`
+	// Guarded: the container's change waits to be accepted.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
 // HaltError ends a session that would otherwise destroy something.

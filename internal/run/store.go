@@ -7,15 +7,12 @@ import (
 
 	"github.com/twosync/twosync/internal/keep"
 	"github.com/twosync/twosync/internal/replica"
-	"github.com/twosync/twosync/internal/tree"
 )
 
 // store fetches a content and makes it durable in the keep store.
-func (s *Session) store(ctx context.Context, src replica.Source, want replica.Want, e *tree.Entry, side replica.Side, note string) error {
-	item := keep.Item{Path: want.Path, Entry: e, Side: side, Why: keep.Conflict, When: time.Now(), Note: note}
-	if want.Slot != "" {
-		item.Why = keep.LeftOver
-	}
+func (s *Session) store(ctx context.Context, src replica.Source, want replica.Want, item keep.Item) error {
+	item.When = time.Now()
+	e := item.Entry
 	if !e.IsFile() {
 		return s.cfg.Keep.Note(item)
 	}
@@ -46,4 +43,11 @@ func (s *Session) store(ctx context.Context, src replica.Source, want replica.Wa
 		return errGone
 	}
 	return w.Commit(item)
+}
+
+// resolve marks what lost a conflict that is over. If that can't be written
+// down, the conflict is listed after the next start, which costs nobody anything.
+func (s *Session) resolve(path string) error {
+	_, _ = s.cfg.Keep.Resolve(path, time.Now())
+	return nil
 }

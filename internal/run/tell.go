@@ -19,6 +19,7 @@ type teller struct {
 	facts   [2]replica.Facts
 	planned bool              // the plan since the last connection was told
 	held    map[string]string // what was told as held, by path
+	braked  int64             // how many held deletions were told of
 	gone    string            // what was told of a lost container
 	carried [2]int64          // files and bytes since the last InSync
 }
@@ -94,7 +95,13 @@ func (t *teller) progress(side replica.Side, p replica.Progress) {
 func (t *teller) inSync(sum engine.Summary) {
 	t.carried = [2]int64{}
 	t.tellHeld(sum.Held)
-	t.say(Event{Kind: InSync, Files: sum.Files, Bytes: sum.Bytes, Held: len(sum.Held), Conflicts: sum.Conflicts, Versions: sum.Versions})
+	if sum.Braked > 0 && sum.Braked != t.braked {
+		t.say(Event{Kind: Braked, Files: sum.Braked,
+			Text:   fmt.Sprintf("files that the container deleted are held back, because they are many: %d", sum.Braked),
+			Remedy: "twosync accept deletes them here, too; twosync restore brings them back to the container"})
+	}
+	t.braked = sum.Braked
+	t.say(Event{Kind: InSync, Files: sum.Files, Bytes: sum.Bytes, Held: len(sum.Held), Conflicts: sum.Conflicts, Guarded: sum.Guarded, Braked: sum.Braked, Versions: sum.Versions})
 }
 
 // tellHeld tells what is held and was not, or for another reason.
