@@ -143,7 +143,7 @@ func gitStorm(t *testing.T, p *pair, do func(*testing.T, *user), whole map[strin
 	building.Wait()
 	p.flush()
 	here, there := from.do(Request{Do: "unstare", Path: path}), to.do(Request{Do: "unstare", Path: path})
-	onlyWhole(t, whole, here.Seen, there.Seen)
+	onlyWhole(t, whole, here, there.Seen)
 	host, container := p.host.in(t, "").tree().without(".git"), p.inner.in(t, "").tree().without(".git")
 	same(t, "host, but container", host, container)
 	to.lacks(".git")

@@ -20,6 +20,7 @@ type Answer struct {
 	Events []Event  `json:"events,omitempty"`
 	Procs  []Proc   `json:"procs,omitempty"`
 	Seen   []Sight  `json:"seen,omitempty"`
+	Blinks int64    `json:"blinks,omitempty"` // times in which a stare did not look for long
 	Names  []string `json:"names,omitempty"`
 }
 

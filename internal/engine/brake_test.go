@@ -39,7 +39,7 @@ func filesIn(e *tree.Entry, folder string) (paths []string) {
 	return paths
 }
 
-// TestBrake: deletions in the container that are too many are held whole, however
+// B6, H1: deletions in the container that are too many are held whole, however
 // slowly they come, and everything else crosses.
 func TestBrake(t *testing.T) {
 	all := many(100)

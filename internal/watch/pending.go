@@ -24,6 +24,7 @@ type item struct {
 	gone     bool // the last word was an absence
 	open     bool // written and not closed
 	modified bool
+	begun    bool // made anew, and not written yet
 	deep     bool
 	created  bool // renamed into place, or closed where nothing was known
 	always   bool // even if the path is not known

@@ -31,6 +31,9 @@ func (s *Settle) precise(now time.Time, e Event) {
 	switch e.Op {
 	case Create:
 		s.appeared(now, path, e.IsDir, false)
+		if it := s.lookup(path); it != nil {
+			it.begun = !e.IsDir
+		}
 	case Delete:
 		s.vanished(now, path, e.IsDir, false)
 	case DirGone:
@@ -67,7 +70,8 @@ func (s *Settle) rough(now time.Time, e Event) {
 	s.schedule(now, it, waitRough)
 }
 
-// appeared: the name is there. An absence before it was never seen (A1, A3, A4).
+// appeared: the name is there. An absence before it was never seen (A1, A3, A4); but
+// what was written and closed before it was another file.
 func (s *Settle) appeared(now time.Time, path string, isDir, modified bool) {
 	if c := s.cover(path); c != nil {
 		s.park(now, c, path, isDir, modified)
@@ -75,8 +79,8 @@ func (s *Settle) appeared(now time.Time, path string, isDir, modified bool) {
 	}
 	it := s.item(now, path)
 	s.unpair(now, it)
+	it.modified = it.modified && !it.gone || modified
 	it.gone, it.open, it.created, it.renamed = false, false, false, false
-	it.modified = it.modified || modified
 	if isDir {
 		s.deepen(it)
 	}

@@ -163,9 +163,9 @@ func (s *Settle) Defer(now time.Time, path string, why Why) {
 	s.schedule(now, it, w)
 }
 
-// Overtaken returns the files at or below path that were written since their last
-// look, and the names that went away: what was found there may be half of a save, or
-// was a temporary file. It leaves out files that are Restless.
+// Overtaken returns the files at or below path that were written or made anew since
+// their last look, and the names that went away: what was found there may be half of
+// a save, or was a temporary file. It leaves out files that are Restless.
 func (s *Settle) Overtaken(path string) (written, gone []string) {
 	n := s.top.find(path)
 	if n == nil {
@@ -179,7 +179,7 @@ func (s *Settle) Overtaken(path string) (written, gone []string) {
 		switch {
 		case n.val.gone:
 			gone = append(gone, p)
-		case n.val.modified && !s.Restless(p):
+		case (n.val.modified || n.val.begun) && !s.Restless(p):
 			written = append(written, p)
 		}
 	})

@@ -118,6 +118,39 @@ var settleCases = []struct{ name, script string }{
 		0 close-write 4913
 		0 delete 4913
 		0 due -`},
+	{"A2 closed, and made anew before anybody looked: nobody has closed that one", `
+		0 know x
+		0 delete x
+		0 create x
+		0 modify x
+		0 close-write x
+		0 delete x
+		0 create x
+		0 due x
+		0 defer empty x
+		1 modify x
+		1 close-write x
+		1 due x*`},
+	{"A2 made anew after a look that found nothing", `
+		0 know x
+		0 close-write x
+		0 due x*
+		0 defer absent x
+		1 create x
+		1 due x
+		1 defer empty x
+		2 modify x
+		2 close-write x
+		2 due x*`},
+	{"E2 made anew since it was read: counts as written", `
+		0 know x
+		0 close-write x
+		0 due x*
+		1 delete x
+		1 written x!
+		1 create x
+		1 written x
+		1 due x`},
 	{"A2 truncate and write in place", `
 		0 know x
 		0 modify x

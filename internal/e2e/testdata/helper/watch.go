@@ -124,7 +124,15 @@ type stare struct {
 	done  sync.WaitGroup
 	seen  []e2e.Sight // as they followed one another, no two neighbours alike
 	n     int64
+
+	last   time.Time // of the last look
+	blinks int64
 }
+
+// blink is half of the time for which a file must be empty, absent or not written
+// to before anybody takes it for what it is. A stare on a machine that is busy may
+// look away for so long, and miss that.
+const blink = 10 * time.Millisecond
 
 // stareEvery leaves the machine to others between two looks.
 const stareEvery = 200 * time.Microsecond
@@ -149,7 +157,12 @@ func (u *user) stare(r e2e.Request, _ *e2e.Answer) error {
 }
 
 func (s *stare) see(x e2e.Sight) {
+	now := time.Now()
+	if s.n > 0 && now.Sub(s.last) > blink {
+		s.blinks++
+	}
 	s.n++
+	s.last = now
 	if n := len(s.seen); n > 0 && same(s.seen[n-1], x) {
 		return
 	}
@@ -171,6 +184,6 @@ func (u *user) unstare(r e2e.Request, a *e2e.Answer) error {
 	delete(u.stares, string(r.Path))
 	close(s.stop)
 	s.done.Wait()
-	a.Seen, a.N = s.seen, s.n
+	a.Seen, a.N, a.Blinks = s.seen, s.n, s.blinks
 	return nil
 }
