@@ -1,7 +1,7 @@
 package disk
 
 import (
-	"slices"
+	"sort"
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
@@ -67,7 +67,7 @@ func (d *Disk) rest(now time.Time) {
 				d.young = append(d.young, path)
 			}
 		})
-		slices.Sort(d.young)
+		sort.Sort(byText(d.young))
 	}
 	n := min(restSlice, len(d.young))
 	dirs := d.young[:n]

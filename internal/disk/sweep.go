@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
@@ -49,7 +50,7 @@ func (r *round) slice(now time.Time, every time.Duration, begin func() []string)
 	}
 	if len(r.todo) == 0 {
 		r.todo, r.end = begin(), now.Add(every)
-		slices.Sort(r.todo)
+		sort.Sort(byText(r.todo))
 	}
 	n := min(sweepSlice, len(r.todo))
 	dirs := r.todo[:n:n]
@@ -104,7 +105,7 @@ func (d *Disk) glance(dirs []string) {
 	d.checkOwn() // what can't be mended now is tried again, or held a change up
 	end := d.beginScan()
 	defer end()
-	slices.Sort(dirs)
+	sort.Sort(byText(dirs))
 	l := looker{d: d, inline: &inline{}, cur: &cursor{top: d.root}}
 	defer l.cur.close()
 	for _, p := range dirs {
@@ -170,3 +171,11 @@ func (d *Disk) halt(text, remedy string) {
 	d.gone = true
 	d.report(replica.Report{Notice: &replica.Notice{Level: replica.Halt, Text: text, Remedy: remedy}})
 }
+
+// byText sorts names and paths. slices.Sort would be another 6 KB of the agent, which
+// has the sort of package sort in it anyway.
+type byText []string
+
+func (n byText) Len() int           { return len(n) }
+func (n byText) Less(i, j int) bool { return n[i] < n[j] }
+func (n byText) Swap(i, j int)      { n[i], n[j] = n[j], n[i] }
