@@ -141,15 +141,15 @@ make, and for a batch or a directory its files.`,
 }
 
 func showGone(c *cobra.Command, arg string) error {
-	r, goes, err := goesOf(c, ".")
-	if err == nil {
+	if _, goes, err := goesOf(c, "."); err == nil {
 		for _, t := range goes {
 			if t.ID == arg {
 				return listItems(c.OutOrStdout(), t.Items)
 			}
 		}
 	}
-	if r, err = findSession(arg); err != nil {
+	r, err := findSession(arg)
+	if err != nil {
 		return err
 	}
 	all, err := r.pasts(c.Context())

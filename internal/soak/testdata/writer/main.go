@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command writer is a user who works without pause and says what he did.
 //
 //	writer -root DIR -scratch DIR -side h -seed 7
