@@ -46,6 +46,7 @@ var script = sync.OnceValue(func() string {
 // another version that it found, or "-". In place of the second line and what
 // follows it can say why not:
 //
+//	twosync-there PLACE:              it is there, to be started (agents say it)
 //	twosync-nowhere OLD:              nothing can be written
 //	twosync-lacks OLD:PROGRAM         a program that would be needed
 //	twosync-bad PLACE:WHY             what was written there does not run
@@ -59,7 +60,7 @@ type delivery struct {
 // A deliveryError says why an agent was not taken in, in the words above.
 type deliveryError struct {
 	machine    string
-	what       string // nowhere, lacks or bad
+	what       string // there, nowhere, lacks or bad
 	old, place string
 	why        string
 }
@@ -128,13 +129,13 @@ func (d *delivery) hand(p *Pipe, machine string, content []byte, late *time.Time
 		late.Reset(copyDeadline)
 		_, _ = io.Copy(p, bytes.NewReader(content))
 	}
-	for _, what := range []string{"nowhere", "lacks", "bad"} {
+	for _, what := range []string{"there", "nowhere", "lacks", "bad"} {
 		rest, ok := said(p.in, what)
 		if !ok {
 			continue
 		}
 		first, second, _ := strings.Cut(rest, ":")
-		if what == "bad" {
+		if what == "bad" || what == "there" {
 			return &deliveryError{machine: machine, what: what, old: "-", place: first, why: second}
 		}
 		return &deliveryError{machine: machine, what: what, old: first, why: second}

@@ -58,8 +58,8 @@
 // No tar, and no copy: a shell in the container (deliver.sh) finds the agent or
 // takes it from its input into the first place that can be written and executed,
 // runs it once for its digest, and becomes it, all in one exec. Where there is no
-// shell, an agent of any version that the image carries does the same (package
-// agent). The places are the top of the container, the pod's writable mounts,
+// shell, an agent of any version that the image carries takes ours in (package
+// agent); if it is of another version, one more exec starts ours. The places are the top of the container, the pod's writable mounts,
 // /tmp, and the root itself, last.
 //
 // What kubectl exec is known for, and what is done about it:

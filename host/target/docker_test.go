@@ -505,7 +505,7 @@ func TestComposeService(t *testing.T) {
 	docker(t, "kill", second)
 	d3, _ := newDocker(t, service+":/app", agent)
 	wantError(t, d3, notRunning, true, "is not running", "docker compose start "+service)
-	docker(t, "run", "-d", "--name", first, scratch) // for its cleanup
+	docker(t, "run", "-d", "--network=none", "--name", first, scratch) // for its cleanup
 }
 
 // A short name of hexadecimal digits is a name, and never the start of the id of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -87,9 +88,16 @@ func (k *Kube) deliver(ctx context.Context, p *pod, container string, way, args 
 	for len(places) > 0 {
 		d := &delivery{need: k.bringing(p)}
 		d.agent = func(machine string) (agents.Agent, error) { return k.agent(ctx, machine) }
-		argv := k.kubectl("exec", "-i", p.Metadata.Name, "--container="+container, "--")
-		argv = append(append(argv, way...), strings.Join(places, ":"), strings.Join(k.baked(), ":"), "serve", "--root", k.Path)
-		pipe, err := d.run(ctx, append(argv, args...))
+		exec := k.kubectl("exec", "-i", p.Metadata.Name, "--container="+container, "--")
+		serve := append([]string{"serve", "--root", k.Path}, args...)
+		pipe, err := d.run(ctx, slices.Concat(exec, way, []string{strings.Join(places, ":"), strings.Join(k.baked(), ":")}, serve))
+		if at, ok := there(err); ok {
+			path := path.Join(at, folder(d.sent), agentName)
+			pipe, err = d.run(ctx, slices.Concat(exec, []string{path}, serve))
+			if err != nil && causeOf(k.explain(err)) == notThere {
+				err = &deliveryError{what: "bad", old: "-", place: at, why: "permission denied"} // a noexec mount
+			}
+		}
 		if err == nil {
 			return k.checked(p, d, pipe)
 		}
@@ -107,6 +115,16 @@ func (k *Kube) deliver(ctx context.Context, p *pod, container string, way, args 
 		places = slices.DeleteFunc(places, func(at string) bool { return at == bad.place })
 	}
 	return nil, first
+}
+
+// there says where an agent that takes in ours has put it.
+func there(err error) (place string, ok bool) {
+	var e *deliveryError
+	ok = errors.As(err, &e) && e.what == "there"
+	if ok {
+		place = e.place
+	}
+	return place, ok
 }
 
 // prefer returns what went wrong in the first place that could have been one.

@@ -117,6 +117,7 @@ func TestBakedOtherVersionInPod(t *testing.T) {
 			}
 			noplace := newPod(t, plan{recipe: r, hard: true})
 			p.refuses(failed, []string{"another version", "can write nowhere", "COPY twosync-agent"}, "k8s:///"+noplace+":/app")
+			p.refuses(failed, []string{"nothing may be executed", "emptyDir"}, "k8s:///"+noplace+":/dev/shm/app")
 		})
 	}
 }
