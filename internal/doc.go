@@ -18,7 +18,7 @@
 //	run                     the session: who waits for whom
 //	agent, host             the two programs
 //
-// For tests and the benchmark only: replicatest, fsx/fsxtest, sim/simfs, busybox,
+// For tests and the benchmark only: replicatest, fsx/fsxtest, sim, sim/simfs, busybox,
 // cluster, e2e, hostile, soak, failpoint.
 //
 // Read run first: it is the page on which everything meets. Then engine for
@@ -29,9 +29,10 @@
 // Whoever writes go waits for it, in the same function. These files may start
 // one or make a channel; a test fails if another does.
 //
-//	run/run.go           the loop; each side's reports; the two lanes; commands to a side
-//	run/lane.go, act.go, connect.go, command.go   channels to and from the loop
+//	run/machine.go       the loop; each side's reports; the two lanes; commands to a side
+//	run/queue.go, connect.go, command.go   channels that wake whoever waits
 //	disk                 the watch loop beside the loop for durability; each, for parallel reads and writes
+//	sim                  none: coroutines, which poll the channels of others
 //	watch                queues of the libraries for macOS and Windows
 //	protocol             readers and writers of the streams; commands on the agent
 //	agent                the disk's loop beside the protocol

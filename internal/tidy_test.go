@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"bench":                nil,
 	"internal/e2e":         nil,
 	"internal/busybox":     {},
+	"internal/sim":         nil, // anything
 	"internal/cluster":     {},
 	"internal/sim/simfs":   {"internal/tree", "internal/fsx", "internal/watch"},
 	"internal/soak":        {"internal/busybox"},
@@ -59,7 +60,7 @@ var pure = []string{"internal/tree", "internal/delta", "internal/ignore", "inter
 var impure = []string{"os", "net", "sync", "log", "log/slog", "os/exec", "syscall", "context", "math/rand", "math/rand/v2", "crypto/rand"}
 
 // mayStart are the packages with goroutines and channels; doc.go says which.
-var mayStart = []string{"internal/run", "internal/disk", "internal/watch", "protocol", "agent", "host", "host/target", "bench"}
+var mayStart = []string{"internal/run", "internal/sim", "internal/disk", "internal/watch", "protocol", "agent", "host", "host/target", "bench"}
 
 // Limits of the house rules.
 const (

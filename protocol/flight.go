@@ -45,8 +45,7 @@ func (r *Remote) Apply(ctx context.Context, b *replica.Batch, src replica.Source
 	return r.supply(ctx, f, src)
 }
 
-// launch sends the batch.
-func (r *Remote) launch(ctx context.Context, b *replica.Batch) (*flight, error) {
+func newFlight(b *replica.Batch) *flight {
 	f := &flight{
 		batch:   b,
 		changes: make(map[string]*tree.Change, len(b.Changes)),
@@ -56,6 +55,12 @@ func (r *Remote) launch(ctx context.Context, b *replica.Batch) (*flight, error) 
 	for i := range b.Changes {
 		f.changes[b.Changes[i].Path] = &b.Changes[i]
 	}
+	return f
+}
+
+// launch sends the batch.
+func (r *Remote) launch(ctx context.Context, b *replica.Batch) (*flight, error) {
+	f := newFlight(b)
 	err := r.link.work.sendMade(ctx, func() message {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -172,6 +177,16 @@ func (r *Remote) complete(o *replica.Outcome) error {
 	if f == nil || f.done {
 		return violation("outcome of no batch")
 	}
+	if err := f.fill(o); err != nil {
+		return err
+	}
+	f.done = o.Done
+	r.retireLocked(f)
+	return nil
+}
+
+// fill fills in what an outcome of the batch leaves out.
+func (f *flight) fill(o *replica.Outcome) error {
 	for i := range o.Results {
 		res := &o.Results[i]
 		e, ok := f.brings(res.Path)
@@ -182,8 +197,6 @@ func (r *Remote) complete(o *replica.Outcome) error {
 			res.Entry = e
 		}
 	}
-	f.done = o.Done
-	r.retireLocked(f)
 	return nil
 }
 

@@ -85,7 +85,7 @@ func (d *Disk) begin(b *replica.Batch) (end func()) {
 				delete(d.leased, c.Path)
 			}
 		}
-		if len(d.again) > 0 {
+		if _, sick := d.intents.sick(); sick || len(d.again) > 0 {
 			d.watch.Wake()
 		}
 	}

@@ -16,11 +16,7 @@ func (d *Disk) choreLoop(ctx context.Context) {
 	for {
 		select {
 		case s := <-d.settles:
-			durable := &replica.Durable{Gen: s.Gen}
-			if err := d.makeDurable(s); err != nil {
-				durable.Err = err.Error()
-			}
-			d.report(replica.Report{Durable: durable})
+			d.settleDown(s)
 		case <-d.chores:
 			d.chore()
 		case <-ctx.Done():
@@ -29,13 +25,47 @@ func (d *Disk) choreLoop(ctx context.Context) {
 	}
 }
 
-// nextChore returns when the next slot is due, unless that is seen to already.
+// Chore does what is to be done next, if there is anything.
+func (d *Disk) Chore() (done bool) {
+	select {
+	case s := <-d.settles:
+		d.settleDown(s)
+		return true
+	default:
+	}
+	select {
+	case <-d.chores:
+		d.chore()
+		return true
+	default:
+		return false
+	}
+}
+
+// Busy says whether there is something for Chore.
+func (d *Disk) Busy() bool { return len(d.settles)+len(d.chores) > 0 }
+
+// settleDown makes a group durable, and says so.
+func (d *Disk) settleDown(s replica.Settle) {
+	durable := &replica.Durable{Gen: s.Gen}
+	if err := d.makeDurable(s); err != nil {
+		durable.Err = err.Error()
+	}
+	d.report(replica.Report{Durable: durable})
+}
+
+// nextChore returns when the next slot is due, or the intents are to be made anew,
+// unless that is seen to already.
 // Callers hold mu.
 func (d *Disk) nextChore() (time.Time, bool) {
 	if d.choring {
 		return time.Time{}, false
 	}
-	return d.slots.next()
+	due, ok := d.slots.next()
+	if mend, sick := d.intents.sick(); sick && (!ok || mend.Before(due)) {
+		return mend, true
+	}
+	return due, ok
 }
 
 // orderChores has done what is due.
@@ -58,6 +88,9 @@ func (d *Disk) chore() {
 	d.saveDue = false
 	d.mu.Unlock()
 	d.cleanSlots(false)
+	if _, sick := d.intents.sick(); sick {
+		d.tidyIntents()
+	}
 	if save {
 		d.saveCache()
 	}

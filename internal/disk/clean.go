@@ -92,7 +92,7 @@ func (d *Disk) cleanFile(s *slot) error {
 	if err != nil {
 		return goneIsDone(err)
 	}
-	if s.st.Ino != 0 && !unwritten(st, s.st) {
+	if s.st.Ino != 0 && !(s.tells && unwritten(st, s.st)) {
 		if e := d.readCaptured(d.stage(), s.name); e == nil || !tree.SameContent(e, s.entry) {
 			d.stray(s.name, s.path, "written after it was "+s.why)
 			return nil
@@ -181,7 +181,7 @@ func (d *Disk) asCaptured(dir fsx.Dir, name string, was *tree.Entry, st *stats) 
 	if was.IsFile() && st != nil {
 		now, err := dir.Stat(name)
 		m, ok := st.files.get(name)
-		if err == nil && ok && m.matches(now) && now.Size == was.Size && now.Kind == fsx.Regular {
+		if err == nil && ok && m.trust == proven && m.matches(now) && now.Size == was.Size && now.Kind == fsx.Regular {
 			return true
 		}
 	}

@@ -60,6 +60,7 @@ func (l *looker) commit() {
 		}
 		seen = append(seen, d.hold(s.path, s.f)...)
 	}
+	d.findNames()
 	if len(seen) > 0 {
 		d.report(replica.Report{Observed: &replica.Observed{Seen: seen, Contents: l.inline.contents}})
 	}
@@ -159,7 +160,8 @@ func below(p, path string) string {
 
 // hold makes the index hold f at path and returns what is news. Callers hold mu.
 func (d *Disk) hold(path string, f found) []replica.Seen {
-	old := tree.Get(d.index.tree, path)
+	was := d.index.get(path)
+	old := was.entry
 	forced := d.forced[path]
 	delete(d.forced, path)
 	ruled := f.entry == ruledOut.entry
@@ -171,6 +173,9 @@ func (d *Disk) hold(path string, f found) []replica.Seen {
 	}
 	if f.entry.IsFile() && !tree.Same(f.entry, old) {
 		d.lookAtLinks(path, f.meta.ino, old != nil)
+	}
+	if old.IsFile() && was.meta.ino != f.meta.ino {
+		d.lookAtLinks(path, was.meta.ino, true) // it may have been written to before it lost this name
 	}
 	var seen []replica.Seen
 	tree.Diff(path, old, f.entry, func(p string, was, now *tree.Entry) bool {

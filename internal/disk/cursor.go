@@ -47,6 +47,27 @@ func (c *cursor) at(path string) (fsx.Dir, error) {
 	return dir, nil
 }
 
+// still says whether the directories that the cursor holds are where they were
+// opened.
+func (c *cursor) still() bool {
+	dir := c.top
+	for i, sub := range c.stack {
+		_, name := tree.Split(c.path[:c.ends[i]])
+		if !isAt(dir, name, sub) {
+			return false
+		}
+		dir = sub
+	}
+	return true
+}
+
+// isAt says whether a name of dir is the directory that is held open as sub.
+func isAt(dir fsx.Dir, name string, sub fsx.Dir) bool {
+	there, err := dir.Stat(name)
+	self, serr := sub.Self()
+	return err == nil && serr == nil && there.Ino == self.Ino && there.Dev == self.Dev
+}
+
 // errMount is how a mount is told, as the scanner tells it.
 var errMount = errors.New(reasonMount)
 

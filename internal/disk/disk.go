@@ -3,6 +3,7 @@ package disk
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,6 +34,8 @@ type Options struct {
 	// Each runs f for 0 to n-1, side by side where it can, and returns when
 	// all have ended; goroutines on every core when nil.
 	Each func(n int, f func(i int))
+	// NewID returns an ID that nobody has; a random one when nil.
+	NewID func() replica.ID
 	// Stage is a folder outside the root for files that are being built, for
 	// this root alone. It is used if a probe shows that a rename from there
 	// into the root works.
@@ -114,6 +117,7 @@ type Disk struct {
 	saw        sights              // guarded by mu: what is just being committed
 	retry      retry               // guarded by mu
 	links      map[uint64][]string // guarded by mu: the names of files that have several, by inode
+	single     []uint64            // guarded by mu: inodes in links that may have had a name before
 	forced     map[string]bool     // guarded by mu: paths to report even if nothing changed
 	touched    map[string]struct{} // guarded by mu: paths set by batches during a scan; nil when there is none
 	flushes    []flush             // guarded by mu
@@ -141,6 +145,9 @@ func New(path string, opt Options) *Disk {
 	if opt.Source == nil {
 		opt.Source = watch.Open
 	}
+	if opt.NewID == nil {
+		opt.NewID = newID
+	}
 	if opt.Each == nil {
 		opt.Each = newEach(workers())
 	}
@@ -156,6 +163,8 @@ func New(path string, opt Options) *Disk {
 	}
 	d.life, d.end = context.WithCancel(context.Background())
 	d.out.init()
+	id := opt.NewID()
+	d.slots.prefix = hex.EncodeToString(id[:8])
 	d.settle.Known = d.knows
 	return d
 }
@@ -175,6 +184,17 @@ const maxSettles = 16
 type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }
+
+func (systemClock) Pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Start implements replica.Replica. When it fails it has given back the lock;
 // whoever waits in Next waits on until Close.
@@ -278,6 +298,18 @@ func (d *Disk) giveBack() error {
 		errs = append(errs, o.close())
 	}
 	return errors.Join(errs...)
+}
+
+// Locked says whether a lock is held. It is for who drives a disk in a single
+// goroutine: nothing else of it may be called then, which would only wait.
+func (d *Disk) Locked() bool {
+	for _, mu := range [...]*sync.Mutex{&d.mu, &d.tokenMu, &d.intents.mu, &d.slots.mu} {
+		if !mu.TryLock() {
+			return true
+		}
+		mu.Unlock()
+	}
+	return false
 }
 
 // ignored says whether the rules leave out a name.

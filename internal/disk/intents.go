@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/record"
@@ -67,8 +68,8 @@ func intentOf(slot string, c tree.Change) intent {
 // of the machine may lose it; what then lies in a slot is a stray.
 func (a *applier) intend(s *staging) error {
 	var all []intent
-	for i, m := range s.made {
-		c := a.changes[i]
+	for _, i := range s.all {
+		m, c := s.made[i], a.changes[i]
 		if c.Old != nil && m.name != "" && m.err == nil && m.gone == "" {
 			all = append(all, intentOf(m.name, c))
 		}
@@ -79,12 +80,13 @@ func (a *applier) intend(s *staging) error {
 // intents is the file of what slots are for.
 type intents struct {
 	mu    sync.Mutex
-	f     fsx.File // guarded by mu
-	head  int64    // guarded by mu: length of the record that names the boot
-	size  int64    // guarded by mu
-	most  int64    // guarded by mu: the size from which on it is made anew
-	users int      // guarded by mu: batches that may have slots nobody knows of yet
-	err   error    // guarded by mu: the file is not to be trusted any more
+	f     fsx.File  // guarded by mu
+	head  int64     // guarded by mu: length of the record that names the boot
+	size  int64     // guarded by mu
+	most  int64     // guarded by mu: the size from which on it is made anew
+	users int       // guarded by mu: batches that may have slots nobody knows of yet
+	err   error     // guarded by mu: the file is not to be trusted any more
+	mend  time.Time // guarded by mu: when it is made anew then
 }
 
 // renew puts a file in place that names the machine's current boot and says
@@ -143,12 +145,19 @@ func (in *intents) write(all []intent) error {
 	}
 	if _, err := in.f.Write(b); err != nil {
 		if cut := in.cutLocked(in.size); cut != nil {
-			in.err = fmt.Errorf("intents are damaged: %w", cut)
+			in.err = fmt.Errorf("intents are damaged: %w", cut) // mend is past: at once
 		}
 		return err
 	}
 	in.size += int64(len(b))
 	return nil
+}
+
+// sick says whether the file is to be made anew, and when.
+func (in *intents) sick() (time.Time, bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.mend, in.err != nil && in.users == 0
 }
 
 func (in *intents) cutLocked(size int64) error {
@@ -169,8 +178,11 @@ func (d *Disk) tidyIntents() error {
 	defer in.mu.Unlock()
 	live := d.slots.intents()
 	switch {
-	case in.users > 0 || in.err != nil || in.size == in.head:
+	case in.users > 0 || in.size == in.head && in.err == nil:
 		return nil
+	case in.err != nil:
+		in.mend = d.opt.Clock.Now().Add(slotRetry)
+		return in.renew(d.stage(), d.boot, live)
 	case len(live) == 0:
 		return in.cutLocked(in.head)
 	case in.size > in.most:

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/tree"
 	"github.com/twosync/twosync/internal/watch"
 )
 
@@ -28,7 +29,33 @@ func (d *Disk) linked(path string, st fsx.Stat) {
 	names, ok := d.links[st.Ino]
 	if !slices.Contains(names, path) && len(names) < maxNames && (ok || len(d.links) < maxLinked) {
 		d.links[st.Ino] = append(names, path)
+		if !ok && d.index.tree != nil {
+			d.single = append(d.single, st.Ino)
+		}
 	}
+}
+
+// findNames looks for the names that files had before they got another, which
+// the kernel tells nobody about. One walk finds those of a whole batch. Callers
+// hold mu.
+func (d *Disk) findNames() {
+	if len(d.single) == 0 {
+		return
+	}
+	wanted := make(map[uint64]bool, len(d.single))
+	for _, ino := range d.single {
+		wanted[ino] = true
+	}
+	d.single = nil
+	d.index.stats.each("", func(dir string, s *stats) {
+		for name, m := range s.files.all() {
+			path, names := tree.Join(dir, name), d.links[m.ino]
+			if wanted[m.ino] && !slices.Contains(names, path) && len(names) < maxNames {
+				d.links[m.ino] = append(names, path)
+				d.lookAgain(watch.Look{Path: path, Modified: true})
+			}
+		}
+	})
 }
 
 // lookAtLinks looks at the other names of a file that was written, or got a name.

@@ -41,28 +41,37 @@ func (d *Disk) Run(ctx context.Context) error {
 	return err
 }
 
-// watchLoop is the disk's pace: wait for hints, settle them, look.
+// watchLoop is the disk's pace.
 func (d *Disk) watchLoop(ctx context.Context) error {
-	d.firstScan()
+	d.FirstScan()
 	for ctx.Err() == nil {
-		events, err := d.watch.Wait(d.patience())
-		if errors.Is(err, watch.ErrClosed) {
+		if err := d.Turn(); err != nil {
 			return err
 		}
-		if err != nil {
-			return fmt.Errorf("watch %s: %w", d.path, err)
-		}
-		d.take(events)
-		now := d.opt.Clock.Now()
-		d.sweep(now)
-		d.rest(now)
-		d.orderChores(now)
 	}
 	return ctx.Err()
 }
 
-// firstScan reports everything as one entry.
-func (d *Disk) firstScan() {
+// Turn waits for hints, settles them and looks, once. With FirstScan before it
+// and Chore beside it, it is all that Run does; who calls them does not call Run.
+func (d *Disk) Turn() error {
+	events, err := d.watch.Wait(d.patience())
+	if errors.Is(err, watch.ErrClosed) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", d.path, err)
+	}
+	d.take(events)
+	now := d.opt.Clock.Now()
+	d.sweep(now)
+	d.rest(now)
+	d.orderChores(now)
+	return nil
+}
+
+// FirstScan reports everything as one entry.
+func (d *Disk) FirstScan() {
 	end := d.beginScan()
 	defer end()
 	s := &scanner{d: d, prior: d.loadCache().prior, gauge: newGauge(d, 0), torn: d.rereadLater}

@@ -1,8 +1,6 @@
 package disk
 
 import (
-	"time"
-
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
@@ -22,11 +20,7 @@ func (a *applier) observe(results []replica.Result) []replica.Result {
 		return results
 	}
 	if wait := a.lookAll(results, moved); len(wait) > 0 {
-		timer := time.NewTimer(watch.AbsenceWait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-a.ctx.Done():
+		if a.d.opt.Clock.Pause(a.ctx, watch.AbsenceWait) != nil {
 			return results
 		}
 		a.lookAll(results, wait)

@@ -130,7 +130,7 @@ func (d *Disk) lock(ctx context.Context, o *own) (err error) {
 		if !d.opt.Clock.Now().Before(until) {
 			return rootError("another session is at work on "+d.path+holder(o.private), "end it first, or wait until it has ended")
 		}
-		if err := pause(ctx, lockPoll); err != nil {
+		if err := d.opt.Clock.Pause(ctx, lockPoll); err != nil {
 			return err
 		}
 	}
@@ -144,17 +144,6 @@ func (d *Disk) lock(ctx context.Context, o *own) (err error) {
 		o.locked, err = o.private.Stat(lockName)
 	}
 	return err
-}
-
-func pause(ctx context.Context, t time.Duration) error {
-	timer := time.NewTimer(t)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // holder says who has the lock, as far as they said.

@@ -42,8 +42,19 @@ type place struct {
 	c    tree.Change
 	dir  fsx.Dir
 	name string
-	was  found // what the index held when the change began
-	hid  bool  // that was a directory with ignored names in it
+	was  found  // what the index held when the change began
+	hid  bool   // that was a directory with ignored names in it
+	up   *place // of dir, where that is no directory of the cursor
+}
+
+// gone says whether the directory in which a change was made is not where it was,
+// or was not at the time: it is held open, and what was captured in it has
+// another name by now, by which nobody has given it up.
+func (p *putter) gone(at place) bool {
+	if at.up != nil {
+		return !isAt(at.up.dir, at.up.name, at.dir) || p.gone(*at.up)
+	}
+	return !p.cur.still()
 }
 
 // put makes one change. m is what was staged for it, or the slot for what it
@@ -177,7 +188,7 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 		return p.notPut(at, err)
 	}
 	s := d.holds(at.c.Path, d.stage(), m.name, at.c.Old, at.was.meta)
-	if s == nil {
+	if s == nil || p.gone(at) {
 		return p.putBack(at, m)
 	}
 	if at.c.Old.IsDir() {

@@ -3,6 +3,7 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -523,6 +524,8 @@ func (c *clock) Now() time.Time {
 	defer c.mu.Unlock()
 	return time.Now().Add(c.ahead)
 }
+
+func (c *clock) Pause(ctx context.Context, d time.Duration) error { return systemClock{}.Pause(ctx, d) }
 
 // set makes it the time of a stamp.
 func (c *clock) set(stamp int64) {

@@ -44,7 +44,7 @@ func (p *putter) capture(at place, name string) (_ *slot, _ replica.Result, whol
 		return nil, p.notPut(at, err), !isDir
 	}
 	s := d.holds(at.c.Path, d.stage(), name, at.c.Old, at.was.meta)
-	if s == nil {
+	if s == nil || p.gone(at) {
 		back := p.giveBack(at, name)
 		return nil, d.movedOn(at.c, changedMeanwhile), !isDir || !back
 	}
@@ -137,7 +137,7 @@ func (p *putter) leaves(at place, dir fsx.Dir) ([]leaf, error) {
 		if !tree.Same(was.entry, e) {
 			continue
 		}
-		l := leaf{at: place{c: c, dir: dir, name: name, was: was}}
+		l := leaf{at: place{c: c, dir: dir, name: name, was: was, up: &at}}
 		if !e.IsDir() {
 			l.slot = p.d.slots.name(takenAway)
 			intents = append(intents, intentOf(l.slot, c))

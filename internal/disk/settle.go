@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
@@ -89,19 +91,25 @@ func (d *Disk) syncSingly(paths []string) error {
 		parent, name := tree.Split(p)
 		dirs[parent] = true
 		dir, err := cur.at(parent)
-		if err != nil {
-			continue // gone, or no directory any more: then it is not what was agreed
+		if isAbsent(err) {
+			continue // then it is not what was agreed
 		}
-		if err := syncFile(dir, name); err != nil {
+		if err == nil {
+			err = syncFile(dir, name)
+		}
+		if err != nil {
 			return fmt.Errorf("sync %s: %w", p, err)
 		}
 	}
-	for p := range dirs {
+	for _, p := range slices.Sorted(maps.Keys(dirs)) {
 		dir, err := cur.at(p)
-		if err != nil {
+		if isAbsent(err) {
 			continue
 		}
-		if err := dir.Sync(siteSyncDir); err != nil {
+		if err == nil {
+			err = dir.Sync(siteSyncDir)
+		}
+		if err != nil {
 			return fmt.Errorf("sync directory %s: %w", p, err)
 		}
 	}

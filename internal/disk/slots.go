@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"encoding/hex"
 	"fmt"
 	"sync"
 	"time"
@@ -42,6 +41,7 @@ type slot struct {
 	entry *tree.Entry
 	stats *stats    // of a directory, when it was captured
 	st    fsx.Stat  // the same of a file
+	tells bool      // whoever writes to it later leaves another stat
 	why   string    // "replaced", "deleted", or ours
 	at    time.Time // when it was captured
 	due   time.Time
@@ -59,10 +59,6 @@ const (
 func (s *slots) name(began string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.prefix == "" {
-		id := newID()
-		s.prefix = hex.EncodeToString(id[:8])
-	}
 	s.seq++
 	return fmt.Sprintf("%s%s%012x", began, s.prefix, s.seq)
 }

@@ -21,6 +21,7 @@ const (
 type staging struct {
 	a    *applier
 	made map[int]*staged
+	all  []int // the keys of made, in order
 	jobs []*job
 	cur  *cursor // below the stage folder
 	tops *cursor // below the root
@@ -65,7 +66,8 @@ func (s *staging) close() {
 	s.cur.close()
 	s.tops.close()
 	d := s.a.d
-	for _, m := range s.made {
+	for _, i := range s.all {
+		m := s.made[i]
 		if m.name == "" {
 			continue
 		}
@@ -84,6 +86,7 @@ func (s *staging) plan(i int) {
 	c := s.a.changes[i]
 	m := &staged{path: c.Path, entry: c.New}
 	s.made[i] = m
+	s.all = append(s.all, i)
 	parent, name := tree.Split(c.Path)
 	dir, err := s.tops.at(parent)
 	if chmodOnly(c) && (err != nil || c.Old.Exec == c.New.Exec || !linked(dir, name)) {

@@ -20,9 +20,11 @@ var verifyRead int64 = 64 << 20
 func (d *Disk) holds(path string, dir fsx.Dir, name string, e *tree.Entry, m meta) *slot {
 	s := &slot{name: name, path: path, entry: e}
 	var err error
+	now := d.opt.Clock.Now().UnixNano()
 	if s.st, err = dir.Stat(name); err != nil {
 		return nil
 	}
+	s.tells = d.settledBefore(s.st.Mtime, now)
 	ok := false
 	switch {
 	case e.IsDir():

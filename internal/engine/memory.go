@@ -15,6 +15,7 @@ type memory struct {
 	lost  tree.Side
 	path  string
 	entry *tree.Entry
+	sure  bool // it can't have been lost over there
 }
 
 // whole says whether m is about everything.
@@ -46,7 +47,7 @@ func landedBits(e, given *tree.Entry) *tree.Entry {
 // What of it is not durable may be lost over there, or not.
 func (s *State) remember(on tree.Side) {
 	if !slices.ContainsFunc(s.memory, memory.whole) {
-		s.memory = append(s.memory, memory{on, "", s.agreedBase()})
+		s.memory = append(s.memory, memory{lost: on, entry: s.agreedBase()})
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.batches)) {
 		f := s.batches[id]
@@ -54,7 +55,7 @@ func (s *State) remember(on tree.Side) {
 			continue
 		}
 		for _, path := range slices.Sorted(maps.Keys(f.changes)) {
-			s.memory = append(s.memory, memory{on, path, tree.Get(f.other, path)})
+			s.memory = append(s.memory, memory{lost: on, path: path, entry: tree.Get(f.other, path)})
 		}
 	}
 }
@@ -90,6 +91,11 @@ func relative(path, p string) string { return strings.TrimPrefix(strings.TrimPre
 func (s *State) recall() {
 	for _, m := range s.memory {
 		sd := &s.sides[m.lost]
+		if m.sure {
+			both := with(s.base, m.entry)
+			s.agreeOn("", m.lost, both, both)
+			continue
+		}
 		e := tree.Get(sd.tree, m.path)
 		if sd.noExec && e != nil {
 			e = m.bits(e)
@@ -98,6 +104,17 @@ func (s *State) recall() {
 		s.agreeOn(m.path, m.lost, e, m.entry)
 	}
 	s.memory = nil
+}
+
+// with returns e with all that x holds, and nothing less.
+func with(e, x *tree.Entry) *tree.Entry {
+	if !e.IsDir() || !x.IsDir() {
+		return x
+	}
+	for name, child := range x.Children() {
+		e = e.With(name, with(e.Child(name), child))
+	}
+	return e
 }
 
 // agreeOn moves base at path to as much as a side holds of what the other held.

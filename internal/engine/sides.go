@@ -23,7 +23,11 @@ func (s *State) join(e Joined) {
 	}
 	s.group.last = max(s.group.last, e.Gen)
 	s.news = true
-	if e.Kept && !e.First && s.agreed != nil {
+	switch {
+	case !e.Kept || s.agreed == nil:
+	case e.First:
+		s.vouch(e.Side)
+	default:
 		s.restore(e.Side)
 	}
 	s.agreed, s.late = nil, nil
@@ -48,6 +52,20 @@ func (s *State) restore(lost tree.Side) {
 	}
 	for _, f := range s.batches {
 		f.late = false
+	}
+}
+
+// vouch makes what was agreed in a first contact that was cut short count when it
+// begins anew, also where the side that was lost holds something else by now:
+// somebody has worked there since.
+func (s *State) vouch(lost tree.Side) {
+	for i := range s.memory {
+		if m := &s.memory[i]; m.lost == lost && m.whole() {
+			m.sure = true
+		}
+	}
+	for _, l := range s.late {
+		s.memory = append(s.memory, memory{lost: lost.Other(), path: l.path, entry: l.held})
 	}
 }
 

@@ -191,6 +191,9 @@ func (s *State) InSync() bool { return s.synced }
 // Durable says whether nothing that was agreed waits for a commit.
 func (s *State) Durable() bool { return s.group.under == nil && s.group.paths.len() == 0 }
 
+// Flying says whether a side is at work on a batch.
+func (s *State) Flying() bool { return len(s.batches) > 0 }
+
 // FirstContact says whether the sides meet for the first time, and have not
 // been in sync since.
 func (s *State) FirstContact() bool { return s.first.open || s.first.closing }

@@ -272,6 +272,16 @@ func (s *Store) synced(o object, err error) {
 	}
 }
 
+// Locked says whether a call is under way that keeps others waiting, for who does
+// everything in a single goroutine.
+func (s *Store) Locked() bool {
+	if !s.mu.TryLock() {
+		return true
+	}
+	s.mu.Unlock()
+	return false
+}
+
 // Close makes everything durable and closes the store.
 func (s *Store) Close() error {
 	err := s.Sync()

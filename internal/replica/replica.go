@@ -272,4 +272,7 @@ type Piece struct {
 }
 
 // Clock is where the time comes from; a simulator has its own.
-type Clock interface{ Now() time.Time }
+type Clock interface {
+	Now() time.Time
+	Pause(ctx context.Context, d time.Duration) error // returns after d, or with ctx's error
+}

@@ -33,7 +33,7 @@ func (s *Session) act(f engine.Effect) error {
 			s.background(f.Side, func(ctx context.Context) error { return r.Flush(ctx, f.N) })
 		}
 	case engine.Wake:
-		s.timer.Reset(f.At.Sub(s.engine.Now()))
+		s.wake = f.At
 	case engine.FlushDone:
 		s.passed(f.N, nil)
 	case engine.Filling:
@@ -61,9 +61,9 @@ func (s *Session) replica(side replica.Side) replica.Replica {
 // with the container is its connection's end, which is noticed where its
 // reports are read; what goes wrong with the host ends the session.
 func (s *Session) background(side replica.Side, f func(context.Context) error) {
-	s.group.Go(func() error {
-		err := f(s.ctx)
-		if side == replica.Container || s.ctx.Err() != nil {
+	s.crew.do(func(ctx context.Context) error {
+		err := f(ctx)
+		if side == replica.Container || ctx.Err() != nil {
 			return nil
 		}
 		return err
@@ -133,7 +133,7 @@ func (s *Session) keep(f engine.Keep) {
 // gives it up on its side. Then there is a place for another.
 func (s *Session) rescue(side replica.Side, from replica.Replica, x replica.Stray) {
 	s.keeps.do(func(ctx context.Context) error {
-		defer func() { <-s.strays[side] }()
+		defer func() { s.strays[side] <- struct{}{} }()
 		if !s.base.knows(x.Path, x.Entry) {
 			want := replica.Want{Path: x.Path, Slot: x.Slot, Digest: x.Entry.Digest, Size: x.Entry.Size}
 			item := keep.Item{Path: x.Path, Entry: x.Entry, Side: side, Why: keep.LeftOver, Note: x.Why}

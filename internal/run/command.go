@@ -14,24 +14,22 @@ var errGone = errors.New("the container is not connected")
 // Flush waits until everything that was written on either side before the call
 // is on the other, or held. The error is ctx's, or that the other side is gone.
 func (s *Session) Flush(ctx context.Context) (Status, error) {
-	done := make(chan error, 1)
-	if err := s.send(ctx, func(s *Session) error { return s.flush(done) }); err != nil {
+	var gone error
+	err := s.ask(ctx, func(s *Session, done func()) error {
+		return s.flush(func(err error) { gone = err; done() })
+	})
+	if err == nil {
+		err = gone
+	}
+	if err != nil {
 		return Status{}, err
 	}
-	select {
-	case err := <-done:
-		if err != nil {
-			return Status{}, err
-		}
-		return s.Status(ctx)
-	case <-ctx.Done():
-		return Status{}, ctx.Err()
-	}
+	return s.Status(ctx)
 }
 
-func (s *Session) flush(done chan<- error) error {
+func (s *Session) flush(done func(error)) error {
 	if s.remote == nil {
-		done <- errGone
+		done(errGone)
 		return nil
 	}
 	s.lastN++
@@ -50,45 +48,50 @@ type Released struct{ Files, Guarded int64 }
 
 // Release does with what is held at and below paths what the user says.
 func (s *Session) Release(ctx context.Context, r engine.Release) (Released, error) {
-	out := make(chan Released, 1)
-	err := s.send(ctx, func(s *Session) error {
+	var n Released
+	err := s.ask(ctx, func(s *Session, done func()) error {
 		was := s.engine.Summary()
 		err := s.step(r)
 		is := s.engine.Summary()
-		out <- Released{was.Braked - is.Braked, int64(was.Guarded - is.Guarded)}
+		n = Released{was.Braked - is.Braked, int64(was.Guarded - is.Guarded)}
+		done()
 		return err
 	})
 	if err != nil {
 		return Released{}, err
 	}
-	select {
-	case n := <-out:
-		return n, nil
-	case <-ctx.Done():
-		return Released{}, ctx.Err()
-	}
+	return n, nil
 }
 
 // passed answers whoever waits for a barrier.
 func (s *Session) passed(n uint64, err error) {
 	if done, ok := s.waiters[n]; ok {
 		delete(s.waiters, n)
-		done <- err
+		done(err)
 	}
 }
 
 // Status says how things stand.
 func (s *Session) Status(ctx context.Context) (Status, error) {
-	out := make(chan Status, 1)
-	if err := s.send(ctx, func(s *Session) error { out <- s.status(); return nil }); err != nil {
+	var st Status
+	err := s.ask(ctx, func(s *Session, done func()) error {
+		st = s.status()
+		done()
+		return nil
+	})
+	if err != nil {
 		return Status{}, err
 	}
-	select {
-	case st := <-out:
-		return st, nil
-	case <-ctx.Done():
-		return Status{}, ctx.Err()
+	return st, nil
+}
+
+// ask has the loop do something, and waits until it calls done.
+func (s *Session) ask(ctx context.Context, f func(s *Session, done func()) error) error {
+	answered := make(chan struct{})
+	if err := s.send(ctx, func(s *Session) error { return f(s, func() { close(answered) }) }); err != nil {
+		return err
 	}
+	return s.machine.Wait(ctx, answered, forever)
 }
 
 func (s *Session) status() Status {

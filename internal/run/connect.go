@@ -3,7 +3,6 @@ package run
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"sync"
 	"time"
@@ -28,7 +27,7 @@ const (
 // batch that no message can hold, would be no better the next time.
 func (s *Session) feedContainer(ctx context.Context) error {
 	for wait := time.Duration(0); ; {
-		began := time.Now()
+		began := s.machine.Now()
 		met, err := s.visit(ctx, wait == 0)
 		switch {
 		case ctx.Err() != nil:
@@ -36,8 +35,8 @@ func (s *Session) feedContainer(ctx context.Context) error {
 		case wait == 0 && !met, s.cfg.Fatal != nil && s.cfg.Fatal(err):
 			return err
 		}
-		wait = redial(wait, time.Since(began))
-		if pause(ctx, wait) != nil {
+		wait = redial(wait, s.machine.Now().Sub(began))
+		if s.machine.Wait(ctx, nil, wait) != nil {
 			return nil
 		}
 	}
@@ -67,17 +66,6 @@ func (s *Session) visit(ctx context.Context, first bool) (met bool, err error) {
 	err = s.feed(ctx, r)
 	s.send(ctx, func(s *Session) error { return s.lost(err) })
 	return true, err
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (s *Session) tell(ctx context.Context, e Event) {
@@ -125,18 +113,17 @@ func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identi
 // adopt gives the container's replica a new identity, and the host's one if it
 // has none.
 func (s *Session) adopt(ctx context.Context, r replica.Replica, j engine.Joined) (id replica.ID, err error) {
-	rand.Read(id[:])
+	id = s.machine.NewID()
 	e := s.base.epoch(id, j)
-	done := make(chan error, 1)
+	var failed error
+	begun := make(chan struct{})
 	s.base.do(func(l *ledger) error {
-		err := l.begin(e, s.cfg.Rules.Text())
-		done <- err
-		return err
+		defer close(begun)
+		failed = l.begin(e, s.cfg.Rules.Text())
+		return failed
 	})
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
+	if err = s.machine.Wait(ctx, begun, forever); err == nil {
+		err = failed
 	}
 	if err == nil {
 		err = s.cfg.Host.Adopt(ctx, e.Host, e.Gen)

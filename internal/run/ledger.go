@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"crypto/rand"
 	"sync"
 
 	"github.com/twosync/twosync/internal/base"
@@ -23,8 +22,8 @@ type ledger struct {
 	intended    uint64 // guarded by mu: the last generation with an intent
 }
 
-func newLedger(store *base.Store, was base.Loaded) *ledger {
-	return &ledger{lane: newLane(), store: store, settledOnce: was.Settled, intended: max(was.PendingGen, was.Epoch.Gen)}
+func newLedger(m Machine, store *base.Store, was base.Loaded) *ledger {
+	return &ledger{lane: newLane(m), store: store, settledOnce: was.Settled, intended: max(was.PendingGen, was.Epoch.Gen)}
 }
 
 func (l *ledger) do(f func(*ledger) error) {
@@ -129,6 +128,15 @@ func (l *ledger) last() uint64 {
 	return max(l.store.Epoch().Gen, l.host.Gen, l.intended)
 }
 
+// locked is Disk.Locked for the ledger.
+func (l *ledger) locked() bool {
+	if !l.mu.TryLock() {
+		return true
+	}
+	l.mu.Unlock()
+	return false
+}
+
 // met notes who the host's replica is.
 func (l *ledger) met(host replica.Identity) {
 	l.mu.Lock()
@@ -141,7 +149,7 @@ func (l *ledger) epoch(container replica.ID, j engine.Joined) base.Epoch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.host.ID == (replica.ID{}) {
-		rand.Read(l.host.ID[:])
+		l.host.ID = l.lane.machine.NewID()
 	}
 	l.host.Gen = j.Gen
 	return base.Epoch{Host: l.host.ID, Container: container, Gen: j.Gen, HostNew: j.HostNew, Filling: j.Filling}

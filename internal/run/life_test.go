@@ -391,7 +391,7 @@ func TestBlankHost(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { dir.Close() })
-		return store, newLedger(store, was)
+		return store, newLedger(system{}, store, was)
 	}
 	store, l := open()
 	if n, f := l.blank(); !n || f {

@@ -14,35 +14,38 @@ import (
 	"github.com/twosync/twosync/internal/reconcile"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
-	"golang.org/x/sync/errgroup"
 )
 
-// drainTime is how long a session that is to end waits for what was agreed to
-// become durable. Without it nothing is lost, but looked at again.
+// drainTime is how long a session that is to end waits for what is in flight to
+// land, and for what was agreed to become durable. Without it nothing is lost, but
+// looked at again; and whoever goes on with a file of which nobody knows that it
+// was agreed on has a conflict.
 const drainTime = time.Second
 
 // Session is a running session.
 type Session struct {
 	// config
-	cfg Config
+	cfg     Config
+	machine Machine
 
-	// state, owned by the loop but for the channels
+	// state, owned by the loop but for the queues
 	engine  *engine.State
-	events  chan event
+	events  *queue[event]
 	keeps   lane // what goes to the keep store, one after the other
 	base    *ledger
 	remote  replica.Replica // the container's; nil while it is lost
 	remotes sides           // the same, for those who are not the loop
 	inline  pocket
 	seen    *replica.Identity // the container's, of the last connection; feedContainer's own
-	timer   *time.Timer
-	strays  [2]chan struct{} // a place for each stray that waits to be kept, by side
-	large   [2]chan struct{} // a place for a large report that waits for the loop, by side
-	waiters map[uint64]chan<- error
+	wake    time.Time         // when the engine wants to be told that time has passed; zero: never
+	stopBy  time.Time         // when a session that is to end does; zero: it is not to
+	strays  [2]chan struct{}  // a token for each stray that may yet wait to be kept, by side
+	large   [2]chan struct{}  // a token for a large report that waits for the loop, by side
+	waiters map[uint64]func(error)
 	lastN   uint64
 	told    teller
 	since   time.Time
-	group   *errgroup.Group
+	crew    *crew
 	ctx     context.Context // of the replicas: outlives the caller's by drainTime
 }
 
@@ -59,17 +62,24 @@ const largeReport = 256 << 10
 // the session itself.
 type event func(*Session) error
 
+// maxEvents bounds those that wait for the loop: whoever has another waits.
+const maxEvents = 64
+
 // errDone ends the loop without an error.
 var errDone = errors.New("done")
 
 // New returns a session; nothing happens before Run.
 func New(cfg Config) *Session {
+	m := cfg.Machine
+	if m == nil {
+		m = system{}
+	}
 	return &Session{
-		cfg: cfg, events: make(chan event, 64), base: newLedger(cfg.Base, cfg.Was),
-		waiters: make(map[uint64]chan<- error), since: time.Now(),
-		told: teller{tell: cfg.Tell}, keeps: newLane(),
-		strays: [2]chan struct{}{make(chan struct{}, maxStrays), make(chan struct{}, maxStrays)},
-		large:  [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
+		cfg: cfg, machine: m, events: newQueue[event](m, maxEvents), base: newLedger(m, cfg.Base, cfg.Was),
+		waiters: make(map[uint64]func(error)), since: m.Now(),
+		told: teller{tell: cfg.Tell, now: m.Now}, keeps: newLane(m),
+		strays: [2]chan struct{}{tokens(maxStrays), tokens(maxStrays)},
+		large:  [2]chan struct{}{tokens(1), tokens(1)},
 	}
 }
 
@@ -77,24 +87,24 @@ func New(cfg Config) *Session {
 // Once is reached, or something stops it: a *HaltError, whatever Dial or Start of
 // the first connection said, or an agent that breaks the protocol.
 func (s *Session) Run(ctx context.Context) error {
-	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	s.group, s.ctx = errgroup.WithContext(inner)
+	s.crew = newCrew(context.WithoutCancel(ctx), s.machine)
+	s.ctx = s.crew.ctx
+	defer s.crew.cancel(nil)
 	id, err := s.begin()
 	if err != nil {
 		return err
 	}
-	s.group.Go(func() error { return ended(s.cfg.Host.Run(s.ctx), s.ctx) })
-	s.group.Go(func() error { return s.feedHost(s.ctx, id) })
-	s.group.Go(func() error { return s.feedContainer(s.ctx) })
-	s.group.Go(func() error { return s.keeps.run(s.ctx) })
-	s.group.Go(func() error { return s.base.run(s.ctx) })
-	s.group.Go(func() error { return s.loop(ctx) })
-	err = s.group.Wait()
-	if errors.Is(err, errDone) {
-		return nil
+	s.crew.do(func(ctx context.Context) error { return ended(s.cfg.Host.Run(ctx), ctx) })
+	s.crew.do(func(ctx context.Context) error { return s.feedHost(ctx, id) })
+	s.crew.do(s.feedContainer)
+	s.crew.do(s.keeps.run)
+	s.crew.do(s.base.run)
+	s.crew.do(s.loop)
+	s.crew.do(func(inner context.Context) error { return s.stopWith(inner, ctx) })
+	if err := s.crew.wait(); !errors.Is(err, errDone) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // ended makes the end that we asked for no error.
@@ -128,7 +138,6 @@ func (s *Session) begin() (replica.Identity, error) {
 		Winner: winner(s.cfg.Take), Mirror: s.cfg.Take == "host", Forced: s.cfg.Take != "",
 		Known: s.base.knows, Conflicts: s.cfg.Keep.Conflicts(), Braked: was.Epoch.Braked, OneWay: s.cfg.OneWay, Guard: s.cfg.Guard, Dependency: s.dependency,
 	})
-	s.timer = time.NewTimer(time.Hour)
 	return id, nil
 }
 
@@ -164,58 +173,77 @@ func covered(path string, e *tree.Entry, rules *ignore.Rules) *tree.Entry {
 
 // loop owns the engine. It waits for nothing but the next event.
 func (s *Session) loop(ctx context.Context) error {
-	defer s.timer.Stop()
-	var drained <-chan time.Time
-	stop := ctx.Done()
 	for {
-		var err error
-		select {
-		case e := <-s.events:
-			err = e(s)
-		case <-s.timer.C:
-			err = s.step(engine.Tick{})
-		case <-stop:
-			stop, drained = nil, time.After(drainTime)
-		case <-drained:
-			return errDone
-		case <-s.ctx.Done():
-			return s.ctx.Err()
+		for _, e := range append(s.events.take(), s.due()...) {
+			if err := e(s); err != nil {
+				return err
+			}
+			if s.engine.Durable() && (s.stopping() && !s.engine.Flying() || s.cfg.Once && s.engine.InSync()) {
+				return s.writtenDown(ctx)
+			}
 		}
-		if err != nil {
+		if err := s.machine.Wait(ctx, s.events.ready, s.patience()); err != nil {
 			return err
-		}
-		if s.engine.Durable() && (stop == nil || s.cfg.Once && s.engine.InSync()) {
-			return s.writtenDown()
 		}
 	}
 }
 
+// due returns the event that is the time, if it is.
+func (s *Session) due() []event {
+	now := s.machine.Now()
+	switch {
+	case s.stopping() && !now.Before(s.stopBy):
+		return []event{func(*Session) error { return errDone }}
+	case !s.wake.IsZero() && !now.Before(s.wake):
+		s.wake = time.Time{}
+		return []event{func(s *Session) error { return s.step(engine.Tick{}) }}
+	}
+	return nil
+}
+
+// patience is how long the loop may wait.
+func (s *Session) patience() time.Duration {
+	d, now := forever, s.machine.Now()
+	for _, t := range [...]time.Time{s.wake, s.stopBy} {
+		if left := max(t.Sub(now), 0); !t.IsZero() && (d < 0 || left < d) {
+			d = left
+		}
+	}
+	return d
+}
+
+// stopWith stops the session when the caller's ctx is done.
+func (s *Session) stopWith(ctx, callers context.Context) error {
+	if s.machine.Wait(ctx, callers.Done(), forever) == nil {
+		s.send(ctx, (*Session).stop)
+	}
+	return nil
+}
+
+// stop ends the session when what was agreed to is durable, or drainTime over.
+func (s *Session) stop() error {
+	s.stopBy = s.machine.Now().Add(drainTime)
+	return nil
+}
+
+func (s *Session) stopping() bool { return !s.stopBy.IsZero() }
+
 // writtenDown ends the loop once base has done what it was handed.
-func (s *Session) writtenDown() error {
+func (s *Session) writtenDown(ctx context.Context) error {
 	done := make(chan struct{})
 	s.base.do(func(*ledger) error { close(done); return nil })
-	select {
-	case <-done:
-	case <-time.After(drainTime):
-	case <-s.ctx.Done():
-		return s.ctx.Err()
+	if err := s.machine.Wait(ctx, done, drainTime); err != nil {
+		return err
 	}
 	return errDone
 }
 
 // send hands the loop an event.
-func (s *Session) send(ctx context.Context, e event) error {
-	select {
-	case s.events <- e:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (s *Session) send(ctx context.Context, e event) error { return s.events.put(ctx, e) }
 
 // step tells the engine what happened and carries out what it says.
 func (s *Session) step(e engine.Event) error {
-	effects := s.engine.Step(time.Now(), e)
+	effects := s.engine.Step(s.machine.Now(), e)
 	s.told.plan(s.engine, effects)
 	for _, f := range effects {
 		if err := s.act(f); err != nil {
@@ -257,22 +285,18 @@ func namesOn(side replica.Side, f replica.Facts) reconcile.Names {
 // large.
 func (s *Session) reported(ctx context.Context, side replica.Side, from replica.Replica, r replica.Report) error {
 	if r.Stray != nil {
-		select {
-		case s.strays[side] <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := s.machine.Wait(ctx, s.strays[side], forever); err != nil {
+			return err
 		}
 	}
 	if !isLarge(r) {
 		return s.send(ctx, func(s *Session) error { return s.report(side, from, r) })
 	}
-	select {
-	case s.large[side] <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := s.machine.Wait(ctx, s.large[side], forever); err != nil {
+		return err
 	}
 	return s.send(ctx, func(s *Session) error {
-		defer func() { <-s.large[side] }()
+		defer func() { s.large[side] <- struct{}{} }()
 		return s.report(side, from, r)
 	})
 }

@@ -186,6 +186,8 @@ func (p *pair) flush() {
 	}
 }
 
+func pause(ctx context.Context, d time.Duration) error { return system{}.Wait(ctx, nil, d) }
+
 // told is what the session told so far.
 func (p *pair) told() []Event {
 	p.mu.Lock()

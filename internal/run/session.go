@@ -40,6 +40,8 @@ type Config struct {
 	Take string
 	// Once ends the session when both sides are in sync.
 	Once bool
+	// Machine is what the session runs on; the system when nil.
+	Machine Machine
 	// Tell gets what a person or a program may want to know, in order. It
 	// must not wait.
 	Tell func(Event)

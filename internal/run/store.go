@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/twosync/twosync/internal/keep"
 	"github.com/twosync/twosync/internal/replica"
@@ -11,7 +10,7 @@ import (
 
 // store fetches a content and makes it durable in the keep store.
 func (s *Session) store(ctx context.Context, src replica.Source, want replica.Want, item keep.Item) error {
-	item.When = time.Now()
+	item.When = s.machine.Now()
 	e := item.Entry
 	if !e.IsFile() {
 		return s.cfg.Keep.Note(item)
@@ -48,6 +47,6 @@ func (s *Session) store(ctx context.Context, src replica.Source, want replica.Wa
 // resolve marks what lost a conflict that is over. If that can't be written
 // down, the conflict is listed after the next start, which costs nobody anything.
 func (s *Session) resolve(path string) error {
-	_, _ = s.cfg.Keep.Resolve(path, time.Now())
+	_, _ = s.cfg.Keep.Resolve(path, s.machine.Now())
 	return nil
 }

@@ -16,6 +16,7 @@ const maxTold = 100
 // teller says what people and programs may want to know, and nothing twice.
 type teller struct {
 	tell    func(Event)
+	now     func() time.Time
 	facts   [2]replica.Facts
 	planned bool              // the plan since the last connection was told
 	held    map[string]string // what was told as held, by path
@@ -28,9 +29,8 @@ func (t *teller) say(e Event) {
 	if t.tell == nil {
 		return
 	}
-	e.Time = time.Now()
+	e.Time = t.now()
 	t.tell(e)
-
 }
 
 func (t *teller) connected(f replica.Facts) {

@@ -22,7 +22,7 @@ func (l *Ledger) settled(dev *device, n *inode) {
 		}
 		return
 	}
-	if c := n.tally.c; c == nil || len(c.wanted) == 0 || c.durable {
+	if c := n.tally.c; c == nil || len(c.wanted) == 0 {
 		return
 	}
 	if n.at != nil && !n.at.gone {
@@ -32,17 +32,21 @@ func (l *Ledger) settled(dev *device, n *inode) {
 
 func (l *Ledger) settledAt(dev *device, d *dentry) {
 	c := d.node.tally.c
-	if c == nil || len(c.wanted) == 0 || c.durable || d.node.safe.dirty {
+	if c == nil || len(c.wanted) == 0 || d.node.safe.dirty {
 		return
 	}
 	path := ref{dev.fs.mountOf(dev), d}.path()
-	if len(path) <= len(dev.fs.base) || !slices.Contains(c.wanted, claim{dev.fs.side, path[len(dev.fs.base):]}) {
+	if len(path) <= len(dev.fs.base) {
+		return
+	}
+	w := claim{dev.fs.side, path[len(dev.fs.base):]}
+	if !slices.Contains(c.wanted, w) || slices.Contains(c.safe, w) {
 		return
 	}
 	if dev.pending(d.node) {
 		return
 	}
-	c.durable = true
+	c.safe = append(c.safe, w)
 }
 
 // mountOf is where a device is seen whole.
@@ -66,14 +70,27 @@ func (l *Ledger) Swap(old, fresh *FS) {
 	fresh.eachFile(func(n *inode) { l.linked(fresh, n) })
 	l.flush()
 	for _, c := range l.sorted() {
+		l.taken(c, fresh)
 		switch {
 		case c.holders > 0:
-		case c.durable && len(c.wanted) > 0:
+		case slices.ContainsFunc(c.wanted, func(w claim) bool { return slices.Contains(c.safe, w) }):
 			l.lose(c, "a power cut, though it had been durable")
 		default:
 			delete(l.contents, c.digest)
 		}
 	}
+}
+
+// taken drops the claims of a content by paths that a power cut took it from,
+// before it was durable there. Whoever else has it by then may give it up.
+func (l *Ledger) taken(c *content, fresh *FS) {
+	c.wanted = slices.DeleteFunc(c.wanted, func(w claim) bool {
+		if w.side != fresh.side || slices.Contains(c.safe, w) {
+			return false
+		}
+		at, err := fresh.find(fresh.base + w.path)
+		return err != nil || l.look(at.node()) != c
+	})
 }
 
 // Drop takes a file system out: its user removed it, and with it what was
@@ -125,7 +142,7 @@ func (l *Ledger) Clone() (*Ledger, []*FS) {
 	for digest, c := range l.contents {
 		twin := *c
 		twin.holders = 0
-		twin.wanted, twin.dropped, twin.story = slices.Clone(c.wanted), slices.Clone(c.dropped), slices.Clone(c.story)
+		twin.wanted, twin.safe, twin.dropped, twin.story = slices.Clone(c.wanted), slices.Clone(c.safe), slices.Clone(c.dropped), slices.Clone(c.story)
 		fresh.contents[digest] = &twin
 	}
 	for _, f := range l.all {

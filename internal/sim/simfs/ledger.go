@@ -40,8 +40,9 @@ type content struct {
 	sample  string
 	holders int // linked inodes
 	wanted  []claim
-	dropped []claim // by whom it was given up since Forget
-	durable bool    // a user's file that held it was durable, with its name
+	dropped []claim   // by whom it was given up since Forget
+	safe    []claim   // by which it was precious and durable, with its name
+	moves   []carried // since Forget
 	story   []event
 }
 
@@ -234,8 +235,35 @@ type left struct {
 	precious   bool
 }
 
-func (all leaving) precious(c *content) bool {
-	return slices.ContainsFunc(all, func(x left) bool { return x.c == c && x.precious })
+// precious says whether one of them is c, and by which path it was.
+func (all leaving) precious(c *content) (path string, ok bool) {
+	i := slices.IndexFunc(all, func(x left) bool { return x.c == c && x.precious })
+	if i < 0 {
+		return "", false
+	}
+	return all[i].path, true
+}
+
+// came notes that somebody moved a content from a path. If it is given up by that
+// path on the other side, where nobody knows of the move yet, it is given up: so
+// it would be if that had been first.
+func (l *Ledger) came(f *FS, c *content, from, path string) {
+	rel, ok := strings.CutPrefix(path, f.base)
+	if c == nil || !ok {
+		return
+	}
+	for _, m := range c.moves {
+		if m.to.side == f.side && m.to.path == from {
+			c.moves = append(c.moves, carried{m.from, claim{f.side, rel}})
+		}
+	}
+	c.moves = append(c.moves, carried{from, claim{f.side, rel}})
+}
+
+// carried is the move of a content by a user.
+type carried struct {
+	from string
+	to   claim
 }
 
 // giveUp ends that the contents are precious by these paths, on both sides.
@@ -302,7 +330,7 @@ func (c *content) takenBack(w claim) bool {
 // is moved from now on was not given up before.
 func (l *Ledger) Forget() {
 	for _, c := range l.contents {
-		c.dropped = nil
+		c.dropped, c.moves = nil, nil
 	}
 }
 
@@ -313,7 +341,9 @@ func (c *content) unwant(side, path string) {
 	if len(c.wanted) == 0 {
 		return
 	}
-	c.wanted = slices.DeleteFunc(c.wanted, func(w claim) bool { return w.path == path })
+	c.wanted = slices.DeleteFunc(c.wanted, func(w claim) bool {
+		return w.path == path || w.side != side && slices.Contains(c.moves, carried{path, w})
+	})
 	c.note("given up at", nil, side+":"+path)
 }
 

@@ -132,8 +132,9 @@ func (u *User) wrote(up ref, name string) {
 func (u *User) moved(up ref, name string, was leaving) {
 	if r := u.named(up, name); u.f.led != nil && r.d != nil {
 		each(r, childPath(up, name), func(n *inode, path string) {
-			if was.precious(n.tally.c) {
+			if from, ok := was.precious(n.tally.c); ok {
 				u.f.led.want(u.f, n, path)
+				u.f.led.came(u.f, n.tally.c, from, path)
 			}
 		})
 	}

@@ -8,42 +8,78 @@ import (
 	"github.com/twosync/twosync/internal/tree"
 )
 
+// queue hands things from whoever has them to the one who takes them, in order.
+type queue[T any] struct {
+	machine Machine
+	room    chan struct{} // a token for each free place; nil: there is no limit
+	ready   chan struct{} // has one token when there may be something
+
+	mu   sync.Mutex
+	list []T // guarded by mu
+}
+
+// newQueue returns a queue that holds at most n things, or any number if n is 0.
+func newQueue[T any](m Machine, n int) *queue[T] {
+	return &queue[T]{machine: m, room: tokens(n), ready: make(chan struct{}, 1)}
+}
+
+// tokens returns a channel with n tokens in it, nil for none.
+func tokens(n int) chan struct{} {
+	if n == 0 {
+		return nil
+	}
+	c := make(chan struct{}, n)
+	for range n {
+		c <- struct{}{}
+	}
+	return c
+}
+
+// put waits for room. The error is ctx's.
+func (q *queue[T]) put(ctx context.Context, x T) error {
+	if q.room != nil {
+		if err := q.machine.Wait(ctx, q.room, forever); err != nil {
+			return err
+		}
+	}
+	q.mu.Lock()
+	q.list = append(q.list, x)
+	q.mu.Unlock()
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// take returns what there is.
+func (q *queue[T]) take() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list := q.list
+	q.list = nil
+	for range list {
+		if q.room != nil {
+			q.room <- struct{}{}
+		}
+	}
+	return list
+}
+
 // lane does things one after the other, apart from the loop. What is handed to
 // it is bounded by what the engine has in flight, and by maxStrays.
 type lane struct {
-	mu    *sync.Mutex
-	todo  *[]func(context.Context) error // guarded by mu
-	ready chan struct{}
+	*queue[func(context.Context) error]
 }
 
-func newLane() lane {
-	return lane{mu: new(sync.Mutex), todo: new([]func(context.Context) error), ready: make(chan struct{}, 1)}
-}
+func newLane(m Machine) lane { return lane{newQueue[func(context.Context) error](m, 0)} }
 
-func (l lane) do(f func(context.Context) error) {
-	l.mu.Lock()
-	*l.todo = append(*l.todo, f)
-	l.mu.Unlock()
-	select {
-	case l.ready <- struct{}{}:
-	default:
-	}
-}
-
-func (l lane) take() []func(context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	todo := *l.todo
-	*l.todo = nil
-	return todo
-}
+func (l lane) do(f func(context.Context) error) { l.put(context.Background(), f) }
 
 // run does what it is handed until ctx is done or something fails.
 func (l lane) run(ctx context.Context) error {
 	for {
-		select {
-		case <-l.ready:
-		case <-ctx.Done():
+		if l.machine.Wait(ctx, l.ready, forever) != nil {
 			return nil
 		}
 		for _, f := range l.take() {

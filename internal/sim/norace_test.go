@@ -1,0 +1,8 @@
+//go:build linux && !race
+
+package sim
+
+const (
+	slow  = 1
+	raced = ""
+)
