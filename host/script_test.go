@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// scriptTime is what a script may take, on a machine that is busy.
-	scriptTime = 90 * time.Second
+	// scriptTime is what all scripts together may take, on a machine that is busy.
+	scriptTime = 10 * time.Minute
 
 	// awaitTime is what a script waits for a condition, and awaitEvery how
 	// often it looks.

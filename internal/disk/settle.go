@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
+	"sort"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/replica"
@@ -86,10 +85,12 @@ func expand(root *tree.Entry, paths []string) []string {
 func (d *Disk) syncSingly(paths []string) error {
 	cur := &cursor{top: d.root}
 	defer cur.close()
-	dirs := make(map[string]bool)
+	var parents []string
 	for _, p := range paths {
 		parent, name := tree.Split(p)
-		dirs[parent] = true
+		if len(parents) == 0 || parents[len(parents)-1] != parent {
+			parents = append(parents, parent)
+		}
 		dir, err := cur.at(parent)
 		if isAbsent(err) {
 			continue // then it is not what was agreed
@@ -101,7 +102,11 @@ func (d *Disk) syncSingly(paths []string) error {
 			return fmt.Errorf("sync %s: %w", p, err)
 		}
 	}
-	for _, p := range slices.Sorted(maps.Keys(dirs)) {
+	sort.Sort(byText(parents))
+	for i, p := range parents {
+		if i > 0 && parents[i-1] == p {
+			continue
+		}
 		dir, err := cur.at(p)
 		if isAbsent(err) {
 			continue
