@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,10 @@ func TestOnce(t *testing.T) {
 	p.keeps("package main // container\n")
 	if !strings.Contains(text, "main.go") {
 		t.Errorf("up does not say that main.go was in conflict: %s", text)
+	}
+	once(open) // until somebody decides
+	if code, _, stderr := p.run("conflicts", "resolve", filepath.Join(p.dir, "main.go"), "--host"); code != fine {
+		t.Errorf("conflicts resolve ended with %d: %s", code, stderr)
 	}
 	once(fine)
 

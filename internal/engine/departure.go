@@ -13,9 +13,18 @@ type departure struct {
 }
 
 // left counts what of it is not in the container by now, neither there nor
-// elsewhere.
-func (d departure) left(container *tree.Entry, elsewhere map[tree.Digest]bool) int64 {
-	return min(d.n, lost(d.Old, tree.Get(container, d.Path), d.Old, elsewhere))
+// elsewhere, and was not counted: what comes and goes again and again is one file.
+func (d departure) left(container *tree.Entry, elsewhere map[tree.Digest]bool, counted map[string]bool) int64 {
+	var n int64
+	tree.Walk(d.Path, d.Old, func(path string, e *tree.Entry) bool {
+		digest, ok := contentOf(e)
+		if now := tree.Get(container, path); ok && (now == nil || now.IsDir()) && !elsewhere[digest] && !counted[path] {
+			counted[path] = true
+			n++
+		}
+		return true
+	})
+	return min(d.n, n)
 }
 
 // recount counts again what has gone, goes and is to go with these changes, without what is elsewhere
@@ -26,20 +35,21 @@ func (s *State) recount(changes []tree.Change) (sum int64) {
 	container, there := s.sides[tree.Container].tree, make(map[tree.Digest]bool)
 	contentsOf(container, there)
 	b.gone, b.flying = 0, 0
+	counted := make(map[string]bool)
 	b.went = slices.DeleteFunc(b.went, func(d departure) bool {
-		n := d.left(container, there)
+		n := d.left(container, there, counted)
 		b.gone += n
 		return n == 0
 	})
 	for _, f := range s.batches {
 		for path := range f.takes {
-			f.takes[path] = departure{f.changes[path], f.takes[path]}.left(container, there)
+			f.takes[path] = departure{f.changes[path], f.takes[path]}.left(container, there, counted)
 			b.flying += f.takes[path]
 		}
 	}
 	for _, c := range changes {
 		if n, counts := b.counts[c.Path]; counts {
-			b.counts[c.Path] = departure{c, n}.left(container, there)
+			b.counts[c.Path] = departure{c, n}.left(container, there, counted)
 			sum += b.counts[c.Path]
 		}
 	}

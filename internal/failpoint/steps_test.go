@@ -24,6 +24,14 @@ var elsewhere = map[string]string{
 	"keep.log.new": "keep: TestCrashEverywhere: the log is written anew",
 	"keep.log.put": "keep: TestCrashEverywhere: the log is written anew",
 	"keep.log.dir": "keep: TestCrashEverywhere: the log is written anew",
+
+	// Of twosync undo, which runs beside sessions: nobody is killed there yet.
+	"putback.mkdir": "host: TestScripts/undo does it",
+	"putback.stage": "host: TestScripts/undo does it",
+	"putback.swap":  "host: TestScripts/undo does it",
+	"putback.back":  "host: TestScripts/undo does it",
+	"putback.drop":  "host: TestScripts/undo does it",
+	"putback.sync":  "host: TestScripts/undo does it",
 }
 
 // site is how a site is written down in the code.
