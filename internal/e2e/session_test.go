@@ -326,6 +326,12 @@ func (s *session) said(kind string) []told {
 	return all
 }
 
+// changed returns the changes that were made, but for the files from which an editor
+// renames: they may be there for long enough to cross.
+func (s *session) changed() []told {
+	return slices.DeleteFunc(s.said("applied"), func(e told) bool { return strings.Contains(e.Path, ".saving-") })
+}
+
 // inSync waits until the session says that both sides are the same.
 func (s *session) inSync() told {
 	s.t.Helper()

@@ -29,24 +29,25 @@ type Session struct {
 	machine Machine
 
 	// state, owned by the loop but for the queues
-	engine  *engine.State
-	events  *queue[event]
-	keeps   lane // what goes to the keep store, one after the other
-	base    *ledger
-	remote  replica.Replica // the container's; nil while it is lost
-	remotes sides           // the same, for those who are not the loop
-	inline  pocket
-	seen    *replica.Identity // the container's, of the last connection; feedContainer's own
-	wake    time.Time         // when the engine wants to be told that time has passed; zero: never
-	stopBy  time.Time         // when a session that is to end does; zero: it is not to
-	strays  [2]chan struct{}  // a token for each stray that may yet wait to be kept, by side
-	large   [2]chan struct{}  // a token for a large report that waits for the loop, by side
-	waiters map[uint64]func(error)
-	lastN   uint64
-	told    teller
-	since   time.Time
-	crew    *crew
-	ctx     context.Context // of the replicas: outlives the caller's by drainTime
+	engine    *engine.State
+	events    *queue[event]
+	keeps     lane // what goes to the keep store, one after the other
+	base      *ledger
+	remote    replica.Replica // the container's; nil while it is lost
+	remotes   sides           // the same, for those who are not the loop
+	inline    pocket
+	seen      *replica.Identity // the container's, of the last connection; feedContainer's own
+	wake      time.Time         // when the engine wants to be told that time has passed; zero: never
+	stopBy    time.Time         // when a session that is to end does; zero: it is not to
+	strays    [2]chan struct{}  // a token for each stray that may yet wait to be kept, by side
+	large     [2]chan struct{}  // a token for a large report that waits for the loop, by side
+	waiters   map[uint64]func(error)
+	unsettled [2]int // how often in a row a side could not make changes durable
+	lastN     uint64
+	told      teller
+	since     time.Time
+	crew      *crew
+	ctx       context.Context // of the replicas: outlives the caller's by drainTime
 }
 
 // maxStrays bounds the strays of a side that wait to be kept: each may have a
@@ -301,6 +302,33 @@ func (s *Session) reported(ctx context.Context, side replica.Side, from replica.
 	})
 }
 
+// maxUnsettled is how often in a row a side may fail to make changes durable before a
+// session that is to end by itself gives up. The engine waits 0.2 s after the first
+// and twice as long after each other: 6 s in all.
+const maxUnsettled = 6
+
+// settled tells that a side could not make changes durable, once until it can again.
+// Nobody waits for a session that goes on; one that ends must not end well.
+func (s *Session) settled(side replica.Side, failed string) error {
+	n := &s.unsettled[side]
+	if failed == "" {
+		*n = 0
+		return nil
+	}
+	*n++
+	text := "changes can't be made durable: " + failed
+	if s.cfg.Once && *n >= maxUnsettled {
+		return &HaltError{
+			Reason: "on the " + side.String() + " " + text,
+			Remedy: "both sides may be the same, but a power cut could undo it: mend that and run it again",
+		}
+	}
+	if *n == 1 {
+		s.told.say(Event{Kind: Warning, Side: side.String(), Text: text, Remedy: "it is tried again"})
+	}
+	return nil
+}
+
 func isLarge(r replica.Report) bool {
 	cost := 0
 	add := func(path string, e *tree.Entry) {
@@ -340,8 +368,8 @@ func (s *Session) report(side replica.Side, from replica.Replica, r replica.Repo
 		s.told.outcome(side, r.Outcome)
 		return s.step(o)
 	case r.Durable != nil:
-		if r.Durable.Err != "" {
-			s.told.say(Event{Kind: Warning, Side: side.String(), Text: "can't make changes durable: " + r.Durable.Err, Remedy: "it is tried again"})
+		if err := s.settled(side, r.Durable.Err); err != nil {
+			return err
 		}
 		return s.step(engine.Durable{Side: side, Gen: r.Durable.Gen, Err: r.Durable.Err})
 	case r.Flushed != nil:

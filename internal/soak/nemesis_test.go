@@ -87,7 +87,7 @@ func (n *nemesis) strike() {
 func (n *nemesis) interrupt() {
 	n.t.Helper()
 	if code := n.stopUp(syscall.SIGINT); code != 130 {
-		n.t.Errorf("up ended with %d after an interrupt: %s", code, &n.upSays)
+		n.t.Errorf("up ended with %d after an interrupt: %s", code, n.upSays)
 	}
 }
 

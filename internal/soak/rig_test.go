@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,25 @@ type rig struct {
 
 	up      *exec.Cmd
 	upEnded chan struct{}
-	upSays  bytes.Buffer // of the current session; read after its end
+	upSays  *words // of the current session
+}
+
+// words is what a program says while it runs.
+type words struct {
+	mu sync.Mutex
+	b  strings.Builder // guarded by mu
+}
+
+func (w *words) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(b)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
 }
 
 func needDocker(t *testing.T) {
@@ -198,9 +217,9 @@ func (r *rig) environ() []string {
 // killed is killed whole.
 func (r *rig) startUp(target string) {
 	r.t.Helper()
-	r.upSays.Reset()
+	r.upSays = new(words)
 	cmd := exec.Command(filepath.Join(r.top, "twosync"), "up", r.root, target, "--json")
-	cmd.Env, cmd.Dir, cmd.Stderr, cmd.Stdout = r.environ(), r.home, &r.upSays, &r.upSays
+	cmd.Env, cmd.Dir, cmd.Stderr, cmd.Stdout = r.environ(), r.home, r.upSays, r.upSays
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -244,6 +263,7 @@ type state struct {
 		State     string                                `json:"state"`
 		Pending   int                                   `json:"pending"`
 		Conflicts int                                   `json:"conflicts"`
+		Braked    int64                                 `json:"braked"`
 		Held      []struct{ Side, Path, Reason string } `json:"held"`
 	} `json:"status"`
 }
@@ -254,4 +274,42 @@ func (r *rig) status() (s state, err error) {
 		err = json.Unmarshal([]byte(out), &s)
 	}
 	return s, err
+}
+
+// inTime is how long the sides may take to be the same once nobody does anything:
+// what was refused for want of room is tried again after 15 s, then after 30.
+const inTime = 3 * time.Minute
+
+// synced waits until nothing is pending and nothing is held. Deletions that are held
+// because they are many are meant: the user says so.
+func (r *rig) synced() {
+	r.t.Helper()
+	last := ""
+	for until := time.Now().Add(inTime); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		r.goesOn()
+		out, flushed := r.twosync("flush", r.root, "--timeout", "20s")
+		s, err := r.status()
+		if err == nil && s.Status.Braked > 0 {
+			out, err = r.twosync("accept", r.root)
+			last = fmt.Sprintf("%d deletions held: %s: %v", s.Status.Braked, out, err)
+			continue
+		}
+		switch {
+		case err != nil:
+			last = err.Error()
+		case s.Status.State == "in sync" && s.Status.Pending == 0 && len(s.Status.Held) == 0 && (flushed == nil || s.Status.Conflicts > 0):
+			return
+		default:
+			last = fmt.Sprintf("%+v, flush: %s", s, out)
+		}
+	}
+	r.t.Fatalf("not in sync after %v: %s\nup said:\n%s", inTime, last, tail(r.upSays.String()))
+}
+
+// goesOn fails the test if the session ended by itself.
+func (r *rig) goesOn() {
+	r.t.Helper()
+	if !r.running() {
+		r.t.Fatalf("up ended with %d: %s", r.up.ProcessState.ExitCode(), tail(r.upSays.String()))
+	}
 }
