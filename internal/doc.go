@@ -19,7 +19,7 @@
 //	agent, host             the two programs
 //
 // For tests and the benchmark only: replicatest, fsx/fsxtest, sim, sim/simfs, busybox,
-// cluster, e2e, hostile, soak, failpoint.
+// cluster, e2e, hostile, soak, failpoint, zoo.
 //
 // Read run first: it is the page on which everything meets. Then engine for
 // what is decided, and disk for what is done.

@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/sim/simfs":   {"internal/tree", "internal/fsx", "internal/watch"},
 	"internal/soak":        {"internal/busybox"},
 	"internal/failpoint":   {},
+	"internal/zoo":         {},
 	"internal/hostile":     {},
 }
 

@@ -118,7 +118,7 @@ func (m *mover) moved(old, fresh tree.Change, was found, dst fsx.Dir, name strin
 	d := m.d
 	same := true
 	if was.entry.IsFile() {
-		s := d.holds(fresh.Path, dst, name, was.entry, was.meta)
+		s, _ := d.holds(fresh.Path, dst, name, was.entry, was.meta)
 		if same = s != nil; same {
 			was.meta = metaOf(s.st, racy)
 		} else {

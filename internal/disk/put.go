@@ -187,7 +187,7 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 	case err != nil && !made(at.dir, at.name, m, err):
 		return p.notPut(at, err)
 	}
-	s := d.holds(at.c.Path, d.stage(), m.name, at.c.Old, at.was.meta)
+	s, _ := d.holds(at.c.Path, d.stage(), m.name, at.c.Old, at.was.meta)
 	if s == nil || p.gone(at) {
 		return p.putBack(at, m)
 	}
@@ -219,9 +219,13 @@ func (p *putter) putBack(at place, m *staged) replica.Result {
 		m.name = ""
 		return d.movedOn(at.c, changedMeanwhile)
 	}
-	if s := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed)); s != nil {
+	s, err := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed))
+	switch {
+	case s != nil:
 		d.letRest(s, ours) // somebody may have opened it while it was there
-	} else {
+	case err != nil:
+		d.stray(m.name, at.c.Path, lostRace) // ours as far as anybody knows, and then it must not take the path
+	default:
 		at.dir.Rename(siteNewest, at.name, d.stage(), m.name, fsx.Exchange) // where it fails, both are kept all the same
 		d.stray(m.name, at.c.Path, lostRace)
 	}

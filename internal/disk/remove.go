@@ -43,7 +43,7 @@ func (p *putter) capture(at place, name string) (_ *slot, _ replica.Result, whol
 	if err != nil && !d.taken(name, err) {
 		return nil, p.notPut(at, err), !isDir
 	}
-	s := d.holds(at.c.Path, d.stage(), name, at.c.Old, at.was.meta)
+	s, _ := d.holds(at.c.Path, d.stage(), name, at.c.Old, at.was.meta)
 	if s == nil || p.gone(at) {
 		back := p.giveBack(at, name)
 		return nil, d.movedOn(at.c, changedMeanwhile), !isDir || !back

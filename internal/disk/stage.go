@@ -72,7 +72,7 @@ func (s *staging) close() {
 			continue
 		}
 		if m.doubt {
-			if d.holds(m.path, d.stage(), m.name, m.entry, metaOf(m.st, placed)) == nil {
+			if s, _ := d.holds(m.path, d.stage(), m.name, m.entry, metaOf(m.st, placed)); s == nil {
 				d.stray(m.name, m.path, "left over from a failed change")
 				continue
 			}

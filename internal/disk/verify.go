@@ -16,13 +16,12 @@ var verifyRead int64 = 64 << 20
 
 // holds looks whether what is under name in dir is e to the byte, and returns
 // it as a slot then, else nil. m is the stat that e's content was known by. path
-// is where it was in the tree.
-func (d *Disk) holds(path string, dir fsx.Dir, name string, e *tree.Entry, m meta) *slot {
+// is where it was in the tree. An error says that nobody could look.
+func (d *Disk) holds(path string, dir fsx.Dir, name string, e *tree.Entry, m meta) (_ *slot, err error) {
 	s := &slot{name: name, path: path, entry: e}
-	var err error
 	now := d.opt.Clock.Now().UnixNano()
 	if s.st, err = dir.Stat(name); err != nil {
-		return nil
+		return nil, err
 	}
 	s.tells = d.settledBefore(s.st.Mtime, now)
 	ok := false
@@ -30,32 +29,33 @@ func (d *Disk) holds(path string, dir fsx.Dir, name string, e *tree.Entry, m met
 	case e.IsDir():
 		s.stats, ok = d.holdsDir(path, dir, name, e)
 	case e.IsFile():
-		ok = d.holdsFile(dir, name, s.st, e, m)
+		ok, err = d.holdsFile(dir, name, s.st, e, m)
 	case e.Kind == tree.Link && s.st.Kind == fsx.Symlink:
-		target, err := dir.Readlink(name)
+		var target string
+		target, err = dir.Readlink(name)
 		ok = err == nil && target == e.Text
 	}
 	if !ok {
-		return nil
+		return nil, err
 	}
-	return s
+	return s, nil
 }
 
-func (d *Disk) holdsFile(dir fsx.Dir, name string, st fsx.Stat, e *tree.Entry, m meta) bool {
+func (d *Disk) holdsFile(dir fsx.Dir, name string, st fsx.Stat, e *tree.Entry, m meta) (bool, error) {
 	if st.Kind != fsx.Regular || st.Size != e.Size || d.execOf(st) != e.Exec {
-		return false
+		return false, nil
 	}
 	m.ctime = st.Ctime // a rename changes it
 	if st.Size > verifyRead && (m.trust == proven || m.trust == placed) && m.matches(st) {
-		return true
+		return true, nil
 	}
 	f, err := dir.Read(name)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
 	_, sum, err := hash(f, st.Size)
-	return err == nil && sum == e.Digest
+	return err == nil && sum == e.Digest, err
 }
 
 // holdsDir scans a captured directory, everything in it included: one name

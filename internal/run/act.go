@@ -129,20 +129,27 @@ func (s *Session) keep(f engine.Keep) {
 	})
 }
 
-// rescue brings a stray into the keep store, unless it is an old copy, and
-// gives it up on its side. Then there is a place for another.
+// rescue brings a stray into the keep store, and gives it up on its side. Then there
+// is a place for another. An old copy of the container's is not worth keeping; one of
+// the host's is there for a while, as is all that sync took away there.
 func (s *Session) rescue(side replica.Side, from replica.Replica, x replica.Stray) {
 	s.keeps.do(func(ctx context.Context) error {
 		defer func() { s.strays[side] <- struct{}{} }()
-		if !s.base.knows(x.Path, x.Entry) {
+		old := s.base.knows(x.Path, x.Entry)
+		if !old || side == replica.Host {
 			want := replica.Want{Path: x.Path, Slot: x.Slot, Digest: x.Entry.Digest, Size: x.Entry.Size}
 			item := keep.Item{Path: x.Path, Entry: x.Entry, Side: side, Why: keep.LeftOver, Note: x.Why}
+			if old {
+				item.Why = keep.Replaced
+			}
 			if err := s.store(ctx, from, want, item); err != nil {
 				return s.send(ctx, func(s *Session) error {
 					s.told.say(Event{Kind: Warning, Side: side.String(), Path: x.Path, Text: "a displaced version can't be kept: " + err.Error()})
 					return nil
 				})
 			}
+		}
+		if !old {
 			s.send(ctx, func(s *Session) error {
 				s.told.say(Event{Kind: Kept, Side: side.String(), Path: x.Path, Text: x.Why})
 				return nil

@@ -97,7 +97,7 @@ func (s *Session) connect(ctx context.Context, first bool) (replica.Replica, err
 func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identity) error {
 	j := engine.Joined{Side: tree.Container, Gen: s.base.last(), NoExec: id.Facts.NoExec, Names: namesOn(tree.Container, id.Facts)}
 	j.First = s.cfg.Take != "" && s.seen == nil || !s.base.known(id)
-	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != ""
+	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != "" && s.base.explains(id)
 	if j.First {
 		j.Gen++
 		j.HostNew, j.Filling = s.base.blank()

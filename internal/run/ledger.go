@@ -76,6 +76,14 @@ func (l *ledger) known(container replica.Identity) bool {
 		container.ID != replica.ID{} && l.explainsLocked(container) && l.knowsHostLocked()
 }
 
+// explains says whether a replica's generation is one that it can have reached. A
+// container that was set back to a snapshot has an earlier one.
+func (l *ledger) explains(id replica.Identity) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.explainsLocked(id)
+}
+
 // explainsLocked says whether base accounts for a replica's generation: it was
 // committed, or intended by a commit that a crash cut short.
 func (l *ledger) explainsLocked(id replica.Identity) bool {

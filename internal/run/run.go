@@ -302,33 +302,6 @@ func (s *Session) reported(ctx context.Context, side replica.Side, from replica.
 	})
 }
 
-// maxUnsettled is how often in a row a side may fail to make changes durable before a
-// session that is to end by itself gives up. The engine waits 0.2 s after the first
-// and twice as long after each other: 6 s in all.
-const maxUnsettled = 6
-
-// settled tells that a side could not make changes durable, once until it can again.
-// Nobody waits for a session that goes on; one that ends must not end well.
-func (s *Session) settled(side replica.Side, failed string) error {
-	n := &s.unsettled[side]
-	if failed == "" {
-		*n = 0
-		return nil
-	}
-	*n++
-	text := "changes can't be made durable: " + failed
-	if s.cfg.Once && *n >= maxUnsettled {
-		return &HaltError{
-			Reason: "on the " + side.String() + " " + text,
-			Remedy: "both sides may be the same, but a power cut could undo it: mend that and run it again",
-		}
-	}
-	if *n == 1 {
-		s.told.say(Event{Kind: Warning, Side: side.String(), Text: text, Remedy: "it is tried again"})
-	}
-	return nil
-}
-
 func isLarge(r replica.Report) bool {
 	cost := 0
 	add := func(path string, e *tree.Entry) {

@@ -112,9 +112,13 @@ var errnos = []syscall.Errno{
 	syscall.EROFS, syscall.EDQUOT, syscall.ESTALE, syscall.EINTR, syscall.EXDEV,
 }
 
+// lasts is the number from which on an error is met again and again, and not only
+// once or twice.
+const lasts = 1000
+
 func (w *world) errno(a *Act) {
 	w.faulty = true
-	f := simfs.Fault{Op: a.A, Nth: 1 + a.N%7, Times: 1 + a.N%3, Err: errnos[a.N%len(errnos)], After: a.N%11 == 0, Short: a.N % 5}
+	f := simfs.Fault{Op: a.A, Nth: 1 + a.N%7, Times: 1 + a.N%3 + a.N/lasts*100, Err: errnos[a.N%len(errnos)], After: a.N%11 == 0, Short: a.N % 5}
 	f.Changes = f.Op == ""
 	w.unheard = w.unheard || f.Err == syscall.EACCES // nobody tells when that is over
 	for _, p := range w.procs(a.Side) {
@@ -276,7 +280,7 @@ func (g *generator) rare(side, x int) {
 		g.add(up)
 	case 7, 8, 9:
 		op := []string{"", "", simfs.OpList, simfs.OpStat, simfs.OpOpen, simfs.OpRead, simfs.OpSync, simfs.OpRename}[x%8]
-		g.then(Act{Op: "errno", Side: side, A: op, N: x}, up)
+		g.then(Act{Op: "errno", Side: side, A: op, N: x + lasts*g.rng.IntN(2)}, up)
 	case 10:
 		g.then(Act{Op: "full", Side: side}, Act{Op: "room", Side: side})
 		g.add(up)
