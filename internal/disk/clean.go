@@ -94,8 +94,7 @@ func (d *Disk) cleanFile(s *slot) error {
 	}
 	if s.st.Ino != 0 && !(s.tells && unwritten(st, s.st)) {
 		if e := d.readCaptured(d.stage(), s.name); e == nil || !tree.SameContent(e, s.entry) {
-			d.stray(s.name, s.path, "written after it was "+s.why)
-			return nil
+			return d.announce(s.name, s.path, "written after it was "+s.why)
 		}
 	}
 	return d.endLeaf(d.stage(), s.name, Past{s.path, s.entry, s.why, s.at})

@@ -26,7 +26,8 @@ func (s *scanner) file(path string, dir fsx.Dir, name string, st fsx.Stat) found
 	if !s.captured {
 		s.d.linked(path, st)
 	}
-	if e, t, ok := s.prior(path, st); ok {
+	// Whoever writes to a file by another of its names leaves no event at this one.
+	if e, t, ok := s.prior(path, st); ok && (t == proven || st.Nlink < 2) {
 		return found{entry: s.d.withExecOf(e, st), meta: metaOf(st, t)}
 	}
 	if s.wait != nil && s.wait(path, st) {

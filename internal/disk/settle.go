@@ -81,16 +81,15 @@ func expand(root *tree.Entry, paths []string) []string {
 	return all
 }
 
-// syncSingly syncs files one by one, and each of their directories once.
+// syncSingly syncs files one by one, and each of their directories once. What can't
+// be opened, or lies below a mount that came since, goes with all that its file system
+// holds.
 func (d *Disk) syncSingly(paths []string) error {
 	cur := &cursor{top: d.root}
 	defer cur.close()
 	var parents []string
 	for _, p := range paths {
 		parent, name := tree.Split(p)
-		if len(parents) == 0 || parents[len(parents)-1] != parent {
-			parents = append(parents, parent)
-		}
 		dir, err := cur.at(parent)
 		if isAbsent(err) {
 			continue // then it is not what was agreed
@@ -98,8 +97,18 @@ func (d *Disk) syncSingly(paths []string) error {
 		if err == nil {
 			err = syncFile(dir, name)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, errMount):
+			all := d.opt.FS.SyncFS(siteSyncAll, d.root)
+			if all != nil && !(errors.Is(all, fsx.ErrUnsupported) && errors.Is(err, fs.ErrPermission)) {
+				return fmt.Errorf("sync %s: %w", p, errors.Join(err, all))
+			}
+			continue
+		case err != nil:
 			return fmt.Errorf("sync %s: %w", p, err)
+		}
+		if len(parents) == 0 || parents[len(parents)-1] != parent {
+			parents = append(parents, parent)
 		}
 	}
 	sort.Sort(byText(parents))
@@ -126,7 +135,7 @@ func syncFile(dir fsx.Dir, name string) error {
 	f, err := dir.Read(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fsx.ErrIsDir), errors.Is(err, fsx.ErrIsLink),
-		errors.Is(err, fsx.ErrNotRegular), errors.Is(err, fs.ErrPermission):
+		errors.Is(err, fsx.ErrNotRegular):
 		return nil
 	case err != nil:
 		return err

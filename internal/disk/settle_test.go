@@ -27,8 +27,8 @@ func (r *rig) settled(gen uint64, paths ...string) *replica.Durable {
 func TestSettle(t *testing.T) {
 	dir := t.TempDir()
 	var fail string
-	st := fsxtest.Hooks{Before: func(_ fsx.Site, op, _ string) error {
-		if op == fail {
+	st := fsxtest.Hooks{Before: func(site fsx.Site, op, _ string) error {
+		if op == fail || string(site) == fail {
 			return fsxtest.ErrInjected
 		}
 		return nil
@@ -55,6 +55,13 @@ func TestSettle(t *testing.T) {
 		fail = op
 		if got := r.settled(gen+1, many...); got.Err == "" {
 			t.Errorf("%s failed and it is durable", op)
+		}
+		fail = ""
+	}
+	for _, site := range []fsx.Site{siteSyncFile, siteSyncDir} {
+		fail = string(site)
+		if got := r.settled(gen+1, many[:3]...); got.Err == "" {
+			t.Errorf("%s failed and it is durable", site)
 		}
 		fail = ""
 	}

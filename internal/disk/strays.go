@@ -11,19 +11,32 @@ import (
 
 const siteStray fsx.Site = "stray.rename"
 
-// stray announces what is in a slot and belongs to no path any more. Its new
-// name says so: whatever happens, it stays until it is released.
+// stray announces what is in a slot and belongs to no path any more. What can't have
+// the name of a stray rests, and is tried again.
 func (d *Disk) stray(name, path, why string) {
+	if d.announce(name, path, why) != nil {
+		// What it held is not known; nothing that it holds is that.
+		unlike := tree.NewFile(tree.Digest{}, 0, false)
+		d.letRest(&slot{name: name, path: path, entry: unlike, st: fsx.Stat{Ino: ^uint64(0)}}, why)
+	}
+}
+
+// announce is stray for who keeps the slot when there is an error. Its new name says
+// what it is: whatever happens, it stays until it is released. Under the old one, and
+// without an intent, the next start would take it for a file that was being built.
+func (d *Disk) announce(name, path, why string) error {
 	if name[:1] != strayed {
 		to := d.slots.name(strayed)
-		if d.stage().Rename(siteStray, name, d.stage(), to, fsx.Replace) == nil {
-			name = to
+		err := d.stage().Rename(siteStray, name, d.stage(), to, fsx.Replace)
+		if _, serr := d.stage().Stat(to); err != nil && serr != nil {
+			return err
 		}
+		name = to
 	}
 	e := d.readCaptured(d.stage(), name)
 	if e == nil {
 		d.strayDir(name, path, why)
-		return
+		return nil
 	}
 	x := &replica.Stray{Slot: name, Path: path, Entry: e, Why: why}
 	d.slots.mu.Lock()
@@ -33,6 +46,7 @@ func (d *Disk) stray(name, path, why string) {
 	d.slots.strays[name] = x
 	d.slots.mu.Unlock()
 	d.report(replica.Report{Stray: x})
+	return nil
 }
 
 // strayDir announces everything in a captured directory, file by file. What is

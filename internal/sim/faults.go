@@ -20,9 +20,11 @@ func (w *world) fault(a *Act) bool {
 	case "stop":
 		if w.host != nil && w.host.stop != nil {
 			w.muddled = w.muddled || !w.linked() // as below
+			w.host.stopping = true
 			w.host.stop()
 		}
 	case "cut", "half":
+		w.muddled = w.muddled || w.host != nil && w.host.stopping // what it waits for never comes
 		for _, l := range slices.Clone(w.links) {
 			l.cut(a.Op == "half")
 		}
@@ -120,7 +122,9 @@ func (w *world) errno(a *Act) {
 	w.faulty = true
 	f := simfs.Fault{Op: a.A, Nth: 1 + a.N%7, Times: 1 + a.N%3 + a.N/lasts*100, Err: errnos[a.N%len(errnos)], After: a.N%11 == 0, Short: a.N % 5}
 	f.Changes = f.Op == ""
-	w.unheard = w.unheard || f.Err == syscall.EACCES // nobody tells when that is over
+	f.After = f.After && f.Err != syscall.EINTR                     // that says that nothing was done
+	w.muddled = w.muddled || f.Op == simfs.OpRename && a.N >= lasts // what was exchanged can't go back
+	w.unheard = w.unheard || f.Err == syscall.EACCES                // nobody tells when that is over
 	for _, p := range w.procs(a.Side) {
 		p.Faults = append(p.Faults, f)
 	}

@@ -22,13 +22,14 @@ import (
 
 // hostProcess is `twosync up`.
 type hostProcess struct {
-	p       *process
-	fs      *simfs.Proc
-	d       *disk.Disk
-	kept    *keep.Store
-	session *run.Session
-	stop    context.CancelFunc
-	met     bool // it was connected once
+	p        *process
+	fs       *simfs.Proc
+	d        *disk.Disk
+	kept     *keep.Store
+	session  *run.Session
+	stop     context.CancelFunc
+	met      bool // it was connected once
+	stopping bool
 }
 
 // agentProcess is what a dial started.

@@ -162,10 +162,11 @@ func (w *writer) writeFile(p, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// sync makes the directories of paths durable, up to the root. One that is gone was
-// renamed meanwhile, by whoever syncs that.
+// sync makes what is at paths durable, and the directories above, up to the root. One
+// that is gone was renamed meanwhile, by whoever syncs that.
 func (w *writer) sync(paths []string) error {
 	for _, p := range paths {
+		w.syncFiles(w.at(p))
 		for dir := filepath.Dir(w.at(p)); len(dir) >= len(w.root); dir = filepath.Dir(dir) {
 			f, err := os.Open(dir)
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -180,6 +181,20 @@ func (w *writer) sync(paths []string) error {
 		}
 	}
 	return nil
+}
+
+// syncFiles syncs the files at and below a path: who moves a file that somebody else
+// has just written has to, if its content shall survive under the new name.
+func (w *writer) syncFiles(p string) {
+	_ = filepath.WalkDir(p, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // what is gone is somebody else's
+		}
+		if f, err := os.Open(p); err == nil {
+			_ = errors.Join(f.Sync(), f.Close())
+		}
+		return nil
+	})
 }
 
 // inPlace empties a file and writes it anew. What it held then was replaced.
