@@ -19,12 +19,12 @@ func (w *world) fault(a *Act) bool {
 		w.startHost()
 	case "stop":
 		if w.host != nil && w.host.stop != nil {
-			w.muddled = w.muddled || !w.linked() // as below
+			w.muddled = w.muddled || w.lost || w.faulty || !w.linked() // as below
 			w.host.stopping = true
 			w.host.stop()
 		}
 	case "cut", "half":
-		w.muddled = w.muddled || w.host != nil && w.host.stopping // what it waits for never comes
+		w.muddled = w.muddled || w.stopping()
 		for _, l := range slices.Clone(w.links) {
 			l.cut(a.Op == "half")
 		}
@@ -145,10 +145,15 @@ func (w *world) kill(side int) {
 		w.killHost()
 		return
 	}
+	w.muddled = w.muddled || w.stopping()
 	for _, a := range slices.Clone(w.agents) {
 		w.killAgent(a)
 	}
 }
+
+// stopping says whether the session waits for the container once more, for what was
+// agreed to become durable there.
+func (w *world) stopping() bool { return w.host != nil && w.host.stopping }
 
 // power cuts the power of a machine: what was not durable may be lost. A user's
 // files may be torn by it.

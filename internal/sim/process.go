@@ -29,7 +29,7 @@ type hostProcess struct {
 	session  *run.Session
 	stop     context.CancelFunc
 	met      bool // it was connected once
-	stopping bool
+	stopping bool // it was asked to end
 }
 
 // agentProcess is what a dial started.
@@ -163,6 +163,9 @@ func (w *world) tell(e run.Event) {
 		w.kept++
 	}
 	w.s.line("told: %s %s %s %s", e.Kind, e.Side, e.Path, e.Text)
+	if e.Kind == run.Lost || e.Kind == run.Connected {
+		w.lost = e.Kind == run.Lost
+	}
 	w.events = append(w.events, e)
 	w.synced = e.Kind == run.InSync || w.synced && e.Kind == run.Kept
 }

@@ -49,6 +49,7 @@ type world struct {
 	halted string
 	healed int64 // from when on everything is in order, and no session has an excuse
 	synced bool  // that was told, and nobody did anything since
+	lost   bool  // the session has lost the container, and said so
 
 	muddled bool    // what was agreed is not what it was: versions may be kept that nobody fought over
 	faulty  bool    // something failed: a session may end because of it
