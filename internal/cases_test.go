@@ -77,6 +77,7 @@ var skips = map[string]string{
 	"internal/replicatest/suite_test.go:TestBroken: \"this is the broken one\"":                                    "it is run by another test, in another process",
 	"internal/sim/simfs/differ_linux_test.go:TestDiffer: \"needs root, to be somebody else now and then\"":         "not root",
 	"internal/sim/simfs/differ_linux_test.go:mount: \"mount:\", err":                                               "no right to mount; those seeds only",
+	"internal/zoo/zoo_test.go:TestFound: \"takes a minute\"":                                                       "-short",
 	"internal/soak/powercut_test.go:TestPowerCut: \"takes a minute\"":                                              "-short",
 	"internal/soak/powercut_test.go:mountNew: \"no %s can be mounted here: %v %s\", kind, err, out":                "not root, or a kernel without that file system",
 	"internal/soak/rig_test.go:needDocker: err":                                                                    "no Docker; a failure under TWOSYNC_REQUIRE_DOCKER",

@@ -43,7 +43,7 @@ func (d *Disk) cleanSlots(all bool) error {
 	var errs []error
 	var failed []*slot
 	n := 0
-	for ; all || n < slotSlice; n++ {
+	for ; n < maxSlots && (all || n < slotSlice); n++ { // those that are to be tried again come last
 		s := d.slots.take(d.opt.Clock.Now(), all)
 		if s == nil {
 			break
@@ -94,7 +94,8 @@ func (d *Disk) cleanFile(s *slot) error {
 	}
 	if s.st.Ino != 0 && !(s.tells && unwritten(st, s.st)) {
 		if e := d.readCaptured(d.stage(), s.name); e == nil || !tree.SameContent(e, s.entry) {
-			return d.announce(s.name, s.path, "written after it was "+s.why)
+			d.stray(s.name, s.path, "written after it was "+s.why)
+			return nil
 		}
 	}
 	return d.endLeaf(d.stage(), s.name, Past{s.path, s.entry, s.why, s.at})

@@ -220,13 +220,12 @@ func (p *putter) putBack(at place, m *staged) replica.Result {
 		return d.movedOn(at.c, changedMeanwhile)
 	}
 	s, err := d.holds(at.c.Path, d.stage(), m.name, at.c.New, metaOf(m.st, placed))
-	switch {
-	case s != nil:
+	if s != nil {
 		d.letRest(s, ours) // somebody may have opened it while it was there
-	case err != nil:
-		d.stray(m.name, at.c.Path, lostRace) // ours as far as anybody knows, and then it must not take the path
-	default:
-		at.dir.Rename(siteNewest, at.name, d.stage(), m.name, fsx.Exchange) // where it fails, both are kept all the same
+	} else {
+		if err == nil { // else it is ours as far as anybody knows, and must not take the path
+			at.dir.Rename(siteNewest, at.name, d.stage(), m.name, fsx.Exchange) // where it fails, both are kept all the same
+		}
 		d.stray(m.name, at.c.Path, lostRace)
 	}
 	m.name = ""

@@ -97,14 +97,13 @@ func (d *Disk) syncSingly(paths []string) error {
 		if err == nil {
 			err = syncFile(dir, name)
 		}
-		switch {
-		case errors.Is(err, fs.ErrPermission), errors.Is(err, errMount):
+		if err == errMount || errors.Is(err, fs.ErrPermission) {
 			all := d.opt.FS.SyncFS(siteSyncAll, d.root)
-			if all != nil && !(errors.Is(all, fsx.ErrUnsupported) && errors.Is(err, fs.ErrPermission)) {
-				return fmt.Errorf("sync %s: %w", p, errors.Join(err, all))
+			if all == nil || err != errMount && errors.Is(all, fsx.ErrUnsupported) {
+				continue
 			}
-			continue
-		case err != nil:
+		}
+		if err != nil {
 			return fmt.Errorf("sync %s: %w", p, err)
 		}
 		if len(parents) == 0 || parents[len(parents)-1] != parent {
@@ -124,7 +123,7 @@ func (d *Disk) syncSingly(paths []string) error {
 			err = dir.Sync(siteSyncDir)
 		}
 		if err != nil {
-			return fmt.Errorf("sync directory %s: %w", p, err)
+			return fmt.Errorf("sync %s: %w", p, err)
 		}
 	}
 	return nil

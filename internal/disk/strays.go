@@ -11,32 +11,24 @@ import (
 
 const siteStray fsx.Site = "stray.rename"
 
-// stray announces what is in a slot and belongs to no path any more. What can't have
-// the name of a stray rests, and is tried again.
+// stray announces what is in a slot and belongs to no path any more. Its new name
+// says so: whatever happens, it stays until it is released. What can't have that name
+// is tried again, and keeps an intent until then: without one, the next start would
+// take it for a file that was being built.
 func (d *Disk) stray(name, path, why string) {
-	if d.announce(name, path, why) != nil {
-		// What it held is not known; nothing that it holds is that.
-		unlike := tree.NewFile(tree.Digest{}, 0, false)
-		d.letRest(&slot{name: name, path: path, entry: unlike, st: fsx.Stat{Ino: ^uint64(0)}}, why)
-	}
-}
-
-// announce is stray for who keeps the slot when there is an error. Its new name says
-// what it is: whatever happens, it stays until it is released. Under the old one, and
-// without an intent, the next start would take it for a file that was being built.
-func (d *Disk) announce(name, path, why string) error {
 	if name[:1] != strayed {
 		to := d.slots.name(strayed)
-		err := d.stage().Rename(siteStray, name, d.stage(), to, fsx.Replace)
-		if _, serr := d.stage().Stat(to); err != nil && serr != nil {
-			return err
+		if err := d.stage().Rename(siteStray, name, d.stage(), to, fsx.Replace); err != nil && !d.taken(to, err) {
+			unlike := &tree.Entry{Kind: tree.File} // nothing that it holds is that
+			d.letRest(&slot{name: name, path: path, entry: unlike, st: fsx.Stat{Ino: ^uint64(0)}}, why)
+			return
 		}
 		name = to
 	}
 	e := d.readCaptured(d.stage(), name)
 	if e == nil {
 		d.strayDir(name, path, why)
-		return nil
+		return
 	}
 	x := &replica.Stray{Slot: name, Path: path, Entry: e, Why: why}
 	d.slots.mu.Lock()
@@ -46,7 +38,6 @@ func (d *Disk) announce(name, path, why string) error {
 	d.slots.strays[name] = x
 	d.slots.mu.Unlock()
 	d.report(replica.Report{Stray: x})
-	return nil
 }
 
 // strayDir announces everything in a captured directory, file by file. What is

@@ -170,7 +170,7 @@ func (w *world) compare(what string) {
 
 // mayHold says whether something may be out of sync for that reason.
 func (w *world) mayHold(reason string) bool {
-	return strings.Contains(reason, "not synced") || strings.Contains(reason, "ignored")
+	return strings.Contains(reason, "not synced") || strings.Contains(reason, "can't be synced") || strings.Contains(reason, "ignored")
 }
 
 // listing describes what a root holds, without what never crosses.
