@@ -99,7 +99,10 @@ func (d *Disk) syncSingly(paths []string) error {
 		}
 		if err == errMount || errors.Is(err, fs.ErrPermission) {
 			all := d.opt.FS.SyncFS(siteSyncAll, d.root)
-			if all == nil || err != errMount && errors.Is(all, fsx.ErrUnsupported) {
+			if all == nil {
+				return nil // and so are the others
+			}
+			if err != errMount && errors.Is(all, fsx.ErrUnsupported) {
 				continue
 			}
 		}
