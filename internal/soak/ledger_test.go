@@ -29,6 +29,7 @@ type ledger struct {
 	closed map[string]string // guarded by mu: why a write is not due any more
 	steps  int               // guarded by mu
 	writes int               // guarded by mu
+	moves  []write           // guarded by mu: renames since the last mark, also one that did not end
 }
 
 // write is one line of a file.
@@ -47,12 +48,19 @@ func (l *ledger) did(by string, began, ended line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.steps++
+	l.moveLocked(by, began)
 	for _, id := range ended.Out {
 		l.closeLocked(id, fmt.Sprintf("%s, step %d, %s %q", by, began.Step, began.Do, began.Path))
 	}
 	if began.ID != "" && ended.OK && l.closed[began.ID] == "" {
 		l.writes++
 		l.due[began.ID] = &write{by, began}
+	}
+}
+
+func (l *ledger) moveLocked(by string, began line) {
+	if began.Do == "rename" {
+		l.moves = append(l.moves, write{by, began})
 	}
 }
 
@@ -63,9 +71,10 @@ func (l *ledger) closeLocked(id, why string) {
 
 // cut books the step that a killed writer was at: its own write counts for
 // nothing, and what it had taken from its path by then may be replaced.
-func (l *ledger) cut(began line, taken []string) {
+func (l *ledger) cut(by string, began line, taken []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.moveLocked(by, began)
 	for _, id := range append(taken, began.ID) {
 		l.closeLocked(id, "a writer was killed while it was at it")
 	}
@@ -104,10 +113,11 @@ func (l *ledger) counts() (steps, writes, due int) {
 	return l.steps, l.writes, len(l.due)
 }
 
-// at is what is due at a moment.
+// at is what is due at a moment, from which on moved looks.
 func (l *ledger) at() map[string]*write {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.moves = nil
 	return maps.Clone(l.due)
 }
 
@@ -121,4 +131,15 @@ func (l *ledger) cutAt(was map[string]*write) {
 			l.closeLocked(id, "it may have been written after the power was cut")
 		}
 	}
+}
+
+// moved says whether the user of a side was renaming something to p, or to a
+// directory above, at the moment of at or later.
+func (l *ledger) moved(by, p string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.moves, func(w write) bool {
+		to := w.what.Path[1]
+		return w.by == by && (p == to || strings.HasPrefix(p, to+"/"))
+	})
 }

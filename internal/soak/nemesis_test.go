@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -45,11 +46,7 @@ var deeds = []deed{
 		n.signalAgents(syscall.SIGCONT)
 	}},
 	{"the pipe is cut", (*nemesis).cutPipe},
-	{"the container is paused", func(n *nemesis) {
-		n.must("docker", "pause", n.name)
-		n.rest(3000)
-		n.must("docker", "unpause", n.name)
-	}},
+	{"the container is paused", (*nemesis).pause},
 	{"the container is restarted", func(n *nemesis) {
 		n.must("docker", "restart", "-t", "0", n.name)
 		n.container.end()
@@ -117,6 +114,52 @@ func (n *nemesis) cutPipe() {
 			_ = syscall.Kill(p, syscall.SIGKILL)
 		}
 	}
+}
+
+// pause freezes the container for a while. Where that met the start of an exec, the
+// engine (Docker 20.10) waits for what is frozen and never unpauses it. Then its
+// processes are thawed from outside, which frees the engine, and the container is
+// made anew.
+func (n *nemesis) pause() {
+	n.t.Helper()
+	pid := n.must("docker", "inspect", "-f", "{{.State.Pid}}", n.name)
+	n.must("docker", "pause", n.name)
+	n.rest(3000)
+	unpaused := make(chan error, 1)
+	go func() {
+		_, err := command(nil, "docker", "unpause", n.name)
+		unpaused <- err
+	}()
+	select {
+	case err := <-unpaused:
+		if err != nil {
+			n.t.Fatal(err)
+		}
+	case <-time.After(10 * time.Second):
+		n.t.Log("the engine can't unpause it")
+		if err := thaw(pid); err != nil {
+			n.t.Fatal(err)
+		}
+		<-unpaused
+		n.recreate(func() {})
+	}
+}
+
+// thaw lets the processes of the control group that pid is in go on.
+func thaw(pid string) error {
+	groups, err := os.ReadFile(filepath.Join("/proc", pid, "cgroup"))
+	if err != nil {
+		return err
+	}
+	for l := range strings.Lines(string(groups)) {
+		switch f := strings.SplitN(strings.TrimSpace(l), ":", 3); {
+		case len(f) == 3 && f[1] == "freezer":
+			err = errors.Join(err, os.WriteFile(filepath.Join("/sys/fs/cgroup/freezer", f[2], "freezer.state"), []byte("THAWED"), 0))
+		case len(f) == 3 && f[0] == "0" && f[2] != "/":
+			_ = os.WriteFile(filepath.Join("/sys/fs/cgroup", f[2], "cgroup.freeze"), []byte("0"), 0) // not there beside version 1
+		}
+	}
+	return err
 }
 
 // recreate removes the container, changes what it left, and makes another.

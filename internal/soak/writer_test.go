@@ -73,7 +73,7 @@ func (u *user) read(out io.Reader) {
 	}
 	_ = u.cmd.Wait()
 	if began.Step > 0 {
-		u.ledger.cut(began, u.taken())
+		u.ledger.cut(u.by, began, u.taken())
 	}
 }
 
