@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // line is what a writer says (testdata/writer).
@@ -29,7 +30,13 @@ type ledger struct {
 	closed map[string]string // guarded by mu: why a write is not due any more
 	steps  int               // guarded by mu
 	writes int               // guarded by mu
-	moves  []write           // guarded by mu: renames since the last mark, also one that did not end
+	moves  []move            // guarded by mu: the latest renames, also one that did not end
+}
+
+// move is a rename that a user did or was doing.
+type move struct {
+	by, to string
+	at     time.Time
 }
 
 // write is one line of a file.
@@ -60,7 +67,7 @@ func (l *ledger) did(by string, began, ended line) {
 
 func (l *ledger) moveLocked(by string, began line) {
 	if began.Do == "rename" {
-		l.moves = append(l.moves, write{by, began})
+		l.moves = append(l.moves, move{by, began.Path[1], time.Now()})
 	}
 }
 
@@ -113,11 +120,14 @@ func (l *ledger) counts() (steps, writes, due int) {
 	return l.steps, l.writes, len(l.due)
 }
 
-// at is what is due at a moment, from which on moved looks.
+// undurable is longer than what was put in place needs to become durable.
+const undurable = time.Second
+
+// at is what is due at a moment. What moved tells begins undurable before it.
 func (l *ledger) at() map[string]*write {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.moves = nil
+	l.moves = slices.DeleteFunc(l.moves, func(m move) bool { return time.Since(m.at) > undurable })
 	return maps.Clone(l.due)
 }
 
@@ -134,12 +144,11 @@ func (l *ledger) cutAt(was map[string]*write) {
 }
 
 // moved says whether the user of a side was renaming something to p, or to a
-// directory above, at the moment of at or later.
+// directory above, shortly before the moment of at or later.
 func (l *ledger) moved(by, p string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.moves, func(w write) bool {
-		to := w.what.Path[1]
-		return w.by == by && (p == to || strings.HasPrefix(p, to+"/"))
+	return slices.ContainsFunc(l.moves, func(m move) bool {
+		return m.by == by && (p == m.to || strings.HasPrefix(p, m.to+"/"))
 	})
 }

@@ -182,14 +182,14 @@ func (m *machine) look() {
 	}
 }
 
-// movedBy says whether p is empty where its own user was moving something to it as
-// the power was cut. If that had come from the other side a moment before, it is not
-// durable under its old name or the new one, and that it is what the user wants there
-// can't be told from what he emptied. No write is lost by it.
+// movedBy says whether p is empty where its own user moved something to it just
+// before the power was cut. What came from the other side a moment before that, or
+// came into the directory meanwhile, was not durable yet under any name, and at a path
+// that was it looks like a file that its user emptied. No write is lost by it.
 func (m *machine) movedBy(before map[string]map[string]string, p string) bool {
 	for side, held := range before {
 		if isEmpty(held[p]) && m.ledger.moved(side, p) {
-			m.t.Logf("the %s's user was moving something to %s", side, p)
+			m.t.Logf("the %s's user had just moved something to %s", side, p)
 			return true
 		}
 	}
