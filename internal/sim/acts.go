@@ -115,6 +115,7 @@ func (w *world) do(a *Act) {
 	}
 	w.synced = false
 	w.hooks, w.acted = 0, w.s.mono
+	w.steps, w.paced = [2][]int{w.paced[0][:0], w.paced[1][:0]}, w.steps
 	w.s.trace.hash(a.Op, a.A, a.B)
 	if w.s.trace.full != nil {
 		w.s.line("        %s", a)

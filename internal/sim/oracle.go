@@ -26,6 +26,8 @@ type Result struct {
 	Calls     int
 	Sent      int
 	Time      time.Duration // that passed inside
+	Held      string        // by both sides, in the end
+	Steps     [2][]int      // before the last act: behind which calls since the act before it a side had changed something or made it durable
 }
 
 // Run plays a history. say gets what happens, line by line; it may be nil.
@@ -38,6 +40,7 @@ func Run(h *History, say func(string)) (r Result) {
 			r.Violation = v
 		}
 		w.over()
+		r.Steps, r.Held = w.paced, w.both
 		r.Trace, r.Acts, r.Calls, r.Sent, r.Time = s.trace.sum, w.next, w.calls, w.sends, time.Duration(s.mono)
 	}()
 	w.play()
@@ -163,6 +166,7 @@ func (w *world) compare(what string) {
 	}
 	host, container := w.listing(0, held), w.listing(1, held)
 	if host == container {
+		w.both = host
 		return
 	}
 	panic(violation(fmt.Sprintf("%s; the host holds\n%s\nand the container\n%s", what, host, container)))

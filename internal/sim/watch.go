@@ -20,6 +20,10 @@ func (w *world) hook(p *process, c *simfs.Call) error {
 	if c.Changes {
 		w.active = w.s.mono
 	}
+	if (c.Changes || c.Op == simfs.OpSync || c.Op == simfs.OpSyncFS) && c.Phase == simfs.After {
+		side := sideOf(p)
+		w.steps[side] = append(w.steps[side], w.hooks)
+	}
 	if w.s.trace.full != nil && c.Changes && c.Phase == simfs.After {
 		w.s.line("%s: %v", c, c.Err)
 	}
@@ -29,6 +33,14 @@ func (w *world) hook(p *process, c *simfs.Call) error {
 		w.s.wait(nil, never)
 	}
 	return nil
+}
+
+// sideOf is the side on which a process runs.
+func sideOf(p *process) int {
+	if p.name == "agent" {
+		return 1
+	}
+	return 0
 }
 
 // cost is half of what a call takes, in nanoseconds.
@@ -48,10 +60,7 @@ func (w *world) watchOver(p *process, c *simfs.Call) {
 	if !c.Changes {
 		return
 	}
-	side := 0
-	if p.name == "agent" {
-		side = 1
-	}
+	side := sideOf(p)
 	for _, path := range []string{c.Path(), c.ToPath()} {
 		if path != "" && !ours(side, path) && !(c.Op == simfs.OpMkdir && c.Phase == simfs.After) {
 			panic(violation(fmt.Sprintf("%s touches what is not ours", c)))

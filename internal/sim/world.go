@@ -38,18 +38,21 @@ type world struct {
 	handles map[string]*simfs.Handle
 	past    [2]*simfs.FS // to which a machine may be rolled back
 
-	next   int   // of h.Acts
-	hooks  int   // since the last act
-	acted  int64 // when that was
-	ending bool  // no act comes any more
-	active int64 // when something was sent or changed for the last time
+	next   int      // of h.Acts
+	hooks  int      // since the last act
+	steps  [2][]int // which of them were behind something that a side changed or made durable
+	paced  [2][]int // steps, as they were before the last act
+	acted  int64    // when that was
+	ending bool     // no act comes any more
+	active int64    // when something was sent or changed for the last time
 	sends  int
 	calls  int
 	kept   int // conflicts that were told
 	halted string
-	healed int64 // from when on everything is in order, and no session has an excuse
-	synced bool  // that was told, and nobody did anything since
-	lost   bool  // the session has lost the container, and said so
+	healed int64  // from when on everything is in order, and no session has an excuse
+	both   string // what both sides held when they were compared
+	synced bool   // that was told, and nobody did anything since
+	lost   bool   // the session has lost the container, and said so
 
 	muddled bool    // what was agreed is not what it was: versions may be kept that nobody fought over
 	faulty  bool    // something failed: a session may end because of it

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/tree"
@@ -53,8 +54,14 @@ type claim struct{ side, path string }
 type tally struct {
 	c      *content // nil if it is not known, or too short
 	linked bool
-	stale  bool // in the ledger's list
+	stale  bool   // in the ledger's list
+	moved  int64  // when a process renamed it last
+	early  string // the call that took its last name before it had rested
 }
+
+// rest is how long what a process moved out of the way has to stay, for programs that
+// have it open: what they write is found there.
+const rest = int64(59 * time.Second)
 
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger { return &Ledger{contents: make(map[tree.Digest]*content)} }
@@ -119,7 +126,17 @@ func (l *Ledger) unlinked(f *FS, n *inode) {
 		return
 	}
 	n.tally.linked = false
+	if f.acting != nil && n.tally.moved > 0 && f.Now()-n.tally.moved < rest {
+		n.tally.early = f.acting.String()
+	}
 	l.leave(f, n, n.tally.c)
+}
+
+// moved is told of an inode that was renamed.
+func (l *Ledger) moved(f *FS, n *inode) {
+	if l != nil && f.acting != nil {
+		n.tally.moved = f.Now()
+	}
 }
 
 // leave takes an inode from the holders of a content.
@@ -201,6 +218,10 @@ func (l *Ledger) want(f *FS, n *inode, path string) {
 	}
 	if !n.tally.linked {
 		l.Drowned++
+		if n.tally.early != "" {
+			l.lose(&content{digest: tree.DigestOf(n.data), sample: string(n.data[:min(len(n.data), 40)]), wanted: []claim{{f.side, path}}},
+				n.tally.early+", while a program had it open")
+		}
 		return
 	}
 	rel, ok := strings.CutPrefix(path, f.base)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/sim/simfs"
@@ -162,6 +163,31 @@ func TestLossIsTold(t *testing.T) {
 	for _, part := range []string{"precious", "host:f", "twosync: unlink /work/f (clean.drop)", "written at host:f"} {
 		if !strings.Contains(told, part) {
 			t.Errorf("%q does not say %q", told, part)
+		}
+	}
+}
+
+// What a program writes into a file that it has open is not lost where that was moved
+// out of the way, until it has rested there.
+func TestLossOfLateWrite(t *testing.T) {
+	for _, rested := range []bool{false, true} {
+		p := newPair(t)
+		must(t, p.host.u.Write("/work/f", "first"))
+		h, err := p.host.u.Open("/work/f", false)
+		must(t, err)
+		d, keep := p.host.open("/work"), p.host.open("/keep")
+		must(t, d.Rename("s", "f", keep, "slot", fsx.NoReplace))
+		put(t, keep, "copy", "first")
+		if rested {
+			p.host.now += int64(time.Minute)
+		}
+		must(t, keep.Unlink("s", "slot"))
+		p.lost()
+		must(t, h.Write([]byte("last words")))
+		if rested {
+			p.lost()
+		} else {
+			p.lost("last words")
 		}
 	}
 }

@@ -149,6 +149,7 @@ func move(a, to *dentry, toName string, b *dentry) {
 	src.touch()
 	dst.touch()
 	n.ctime = dev.now()
+	dev.fs.led.moved(dev.fs, n)
 	dev.note(edits...)
 	dev.stain(n)
 	if b != nil {
@@ -181,6 +182,7 @@ func exchange(a, b *dentry) {
 	src.node.names.add(b)
 	for _, n := range []*inode{a.node, b.node} {
 		n.ctime = dev.now()
+		dev.fs.led.moved(dev.fs, n)
 		dev.stain(n)
 	}
 	if a.node.isDir() != b.node.isDir() && src != dst {

@@ -1,0 +1,155 @@
+//go:build linux
+
+package sim
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twosync/twosync/internal/sim/simfs"
+)
+
+// late is when whatever was done before is in sync and durable.
+const late = 4 * time.Second
+
+// deed is what users do one after the other.
+type deed struct {
+	name string
+	acts []Act
+}
+
+// both says whether both users have a part in it.
+func (d deed) both() bool {
+	return slices.ContainsFunc(d.acts, func(a Act) bool { return a.Side != d.acts[0].Side })
+}
+
+// deeds are what one user does in a tree that is in sync, by what sync makes of it.
+var deeds = []deed{
+	{"new", []Act{{Op: "write", A: "new", N: 20}}},
+	{"replaced", []Act{{Op: "save", A: "f", N: 21}}},
+	{"written in place", []Act{{Op: "write", A: "a/g", N: 22}}},
+	{"exec bit", []Act{{Op: "chmod", A: "f", N: 1}}},
+	{"removed", []Act{{Op: "rm", A: "a/g"}}},
+	{"moved", []Act{{Op: "mv", A: "a/g", B: "b/g"}}},
+	{"moved over", []Act{{Op: "mv", A: "a/g", B: "f"}}},
+	{"swapped", []Act{{Op: "swap", A: "f", B: "a/g"}}},
+	{"new directory", []Act{{Op: "mkdir", A: "n/m"}, {Op: "write", A: "n/m/x", N: 23}, {Op: "write", A: "n/y", N: 24}}},
+	{"moved directory", []Act{{Op: "mv", A: "a", B: "z"}}},
+	{"removed directory", []Act{{Op: "rmall", A: "a"}}},
+	{"file for directory", []Act{{Op: "rmall", A: "a"}, {Op: "write", A: "a", N: 25}}},
+	{"directory for file", []Act{{Op: "rm", A: "f"}, {Op: "mkdir", A: "f"}, {Op: "write", A: "f/x", N: 26}}},
+	{"link", []Act{{Op: "rm", A: "f"}, {Op: "symlink", A: "f", N: 27}}},
+	{"large", []Act{{Op: "append", A: "large", N: 28}}}, // a difference is sent
+	{"there and back", []Act{{Op: "mv", A: "a/g", B: "b/g"}, {Op: "mv", A: "b/g", B: "a/g"}}},
+	{"both sides", []Act{{Op: "save", A: "f", N: 29}, {Op: "save", Side: 1, A: "f", N: 30}}},
+	{"removed and saved", []Act{{Op: "rm", A: "f"}, {Op: "save", Side: 1, A: "f", N: 31}}},
+}
+
+// after is a history in which a user of a side does a deed in a tree that is in sync,
+// and then what is given.
+func after(deed []Act, side int, seed uint64, then ...Act) *History {
+	h := &History{Seed: seed, Switch: 10, Writer: both, Outer: seed%2 == 0, Acts: []Act{
+		{Op: "write", A: "anchor", N: 1}, {Op: "write", A: "f", N: 2}, {Op: "mkdir", A: "a/c"}, {Op: "mkdir", A: "b"},
+		{Op: "write", A: "a/g", N: 4}, {Op: "write", A: "a/c/h", N: 5}, {Op: "write", A: "large", N: 13}, {Op: "up"},
+	}}
+	for i, a := range deed {
+		a.Side ^= side
+		if i == 0 {
+			a.Calls, a.After = 1<<20, late
+		}
+		h.Acts = append(h.Acts, a)
+	}
+	h.Acts = append(h.Acts, then...)
+	return h
+}
+
+// ends are the ways in which a machine or a program ends.
+func ends(side int) (all []Act) {
+	for _, cut := range simfs.Cuts() {
+		all = append(all, Act{Op: "power", Side: side, N: int(cut)})
+	}
+	if side == 1 {
+		all = append(all, Act{Op: "recreate", Side: side})
+	}
+	return append(all, Act{Op: "kill", Side: side})
+}
+
+// ended is a history that ends something in the middle.
+type ended struct {
+	name string
+	*History
+	held string // what both sides hold in the end, where that is known
+}
+
+// allEnds are the histories in which each step of sync that changes something or makes
+// it durable is the last one of its process or its machine.
+func allEnds(t *testing.T) (all []ended) {
+	t.Helper()
+	for _, d := range deeds {
+		for side := range 2 {
+			whole := Run(after(d.acts, side, *seed, Act{Op: "files", Calls: 1 << 20, After: late}), nil)
+			if whole.Violation != nil {
+				t.Fatalf("%s: %v", d.name, whole.Violation)
+			}
+			for of, steps := range whole.Steps {
+				for _, n := range steps {
+					for _, end := range ends(of) {
+						end.Calls, end.After = n, late
+						end.N += len(simfs.Cuts()) * n
+						e := ended{name: d.name, History: after(d.acts, side, *seed, end, Act{Op: "up", Calls: 1 << 20, After: late / 100})}
+						if side == 0 && of == 1 && !d.both() {
+							e.held = whole.Held
+						}
+						all = append(all, e)
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+func (e ended) play() error {
+	r := Run(e.History, sayer())
+	switch {
+	case r.Violation != nil:
+		return r.Violation
+	case e.held != "" && r.Held != e.held:
+		return fmt.Errorf("in the end there is\n%sin the place of\n%s", r.Held, e.held)
+	}
+	return nil
+}
+
+// L4: whatever sync was at when the power of a machine was cut, its process was killed
+// or its container made anew, and whatever the disk kept of it, nothing is lost and
+// both sides are the same in the end. What the host's user alone did stands, whatever
+// came of the container.
+func TestEndsEverywhere(t *testing.T) {
+	all := allEnds(t)
+	if len(all) < 1000 {
+		t.Errorf("there are %d steps only", len(all))
+	}
+	var next, bad atomic.Int64
+	t.Run("workers", func(t *testing.T) {
+		for w := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(w), func(t *testing.T) {
+				t.Parallel()
+				for bad.Load() < int64(*most) {
+					i := int(next.Add(1)-1) * slow
+					if i >= len(all) {
+						return
+					}
+					if err := all[i].play(); err != nil {
+						bad.Add(1)
+						t.Errorf("%s: %v\n%s", all[i].name, err, all[i])
+					}
+				}
+			})
+		}
+	})
+	t.Logf("%d ends", len(all))
+}
