@@ -26,6 +26,7 @@ type agent struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running map[uint64]context.CancelFunc
+	leave   func() // says that it ends in good order
 	exit    func() // ends the process
 }
 
@@ -84,6 +85,7 @@ func (a *agent) start() {
 		if a.runs.alive > 0 {
 			a.runs.end()
 		}
+		a.leave()
 		a.d.Close()
 		a.exit()
 	})

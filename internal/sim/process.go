@@ -146,7 +146,7 @@ func (w *world) up(x *hostProcess) (err error) {
 	opt.DisplacedDone = x.kept.Sync
 	x.d = disk.New(hostRoot, opt)
 	runs.d = x.d
-	defer func() { err = errors.Join(err, x.d.Close()) }()
+	defer func() { x.fs.Ending = true; err = errors.Join(err, x.d.Close()) }()
 	ctx, cancel := context.WithCancel(context.Background())
 	x.stop = cancel
 	x.session = run.New(run.Config{
@@ -208,6 +208,7 @@ func (w *world) dial(ctx context.Context, x *hostProcess) (replica.Replica, erro
 	a.agent = agent{s: w.s, p: p, d: disk.New(agentRoot, opt), l: l}
 	a.runs, runs.d = runs, a.d
 	p.locked = a.d.Locked
+	a.leave = func() { a.fs.Ending = true }
 	a.exit = func() { w.killAgent(a) }
 	w.agents, w.links = append(w.agents, a), append(w.links, l)
 	a.start()

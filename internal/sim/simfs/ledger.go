@@ -126,7 +126,7 @@ func (l *Ledger) unlinked(f *FS, n *inode) {
 		return
 	}
 	n.tally.linked = false
-	if f.acting != nil && n.tally.moved > 0 && f.Now()-n.tally.moved < rest {
+	if f.acting != nil && !f.acting.Proc.Ending && n.tally.moved > 0 && f.Now()-n.tally.moved < rest {
 		n.tally.early = f.acting.String()
 	}
 	l.leave(f, n, n.tally.c)

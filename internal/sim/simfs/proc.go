@@ -37,6 +37,9 @@ type Proc struct {
 	Hook func(*Call) error
 	// Faults fail calls. What has been used up stays in the list.
 	Faults []Fault
+	// Ending says that it ends in good order: what it moved out of the way rests no
+	// longer, because nobody will look at it.
+	Ending bool
 	// Lie changes listings, for defects that are planted; nil does not.
 	Lie func(path string, items []fsx.Item) []fsx.Item
 
