@@ -3,7 +3,6 @@
 package hostile
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -13,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,6 +107,7 @@ type chain struct {
 	slowest *atomic.Int64
 	kinds   *counter
 	events  *counter
+	told    *diary // what the host told
 	ran     int
 
 	user      *rand.Rand    // what happens on the host; the agent's is another goroutine's
@@ -124,9 +122,10 @@ func (c *chain) run(ctx context.Context, n int) error {
 	if err := os.WriteFile(filepath.Join(s.root(), "secret"), []byte(theSecret), 0o644); err != nil {
 		return err
 	}
-	c.connected = make(chan struct{}, 1)
+	c.connected, c.told = make(chan struct{}, 1), &diary{}
 	s.events = func(e run.Event) {
 		c.events.count(string(e.Kind))
+		c.told.add(e)
 		if e.Kind == run.Plan {
 			select {
 			case c.connected <- struct{}{}:
@@ -148,7 +147,7 @@ func (c *chain) run(ctx context.Context, n int) error {
 			err = s.check()
 		}
 		if err != nil {
-			return fmt.Errorf("chain %d, session %d: %w\nit had: %v\nthe agent did:\n  %s", c.seed, i, err, s.errs, strings.Join(l.did, "\n  "))
+			return fmt.Errorf("chain %d, session %d: %w\nit had: %v\nthe agent did:\n  %s\n%s", c.seed, i, err, s.errs, strings.Join(l.did, "\n  "), c.facts(s))
 		}
 	}
 	return c.heals(ctx, s)
@@ -172,7 +171,7 @@ func (c *chain) heals(ctx context.Context, s *site) error {
 		err = s.check()
 	}
 	if err != nil {
-		return fmt.Errorf("chain %d, afterwards: %w", c.seed, err)
+		return fmt.Errorf("chain %d, afterwards: %w\n%s", c.seed, err, c.facts(s))
 	}
 	return nil
 }
@@ -289,107 +288,4 @@ func (l *liar) hangUp() {
 	if m != nil {
 		m.stop()
 	}
-}
-
-// spy looks for what must not be sent.
-type spy struct {
-	net.Conn
-	leaked *atomic.Bool
-}
-
-func (s *spy) Read(b []byte) (int, error) {
-	n, err := s.Conn.Read(b)
-	if bytes.Contains(b[:n], []byte(theSecret)) {
-		s.leaked.Store(true)
-	}
-	return n, err
-}
-
-// counter counts how sessions ended.
-type counter struct {
-	mu sync.Mutex
-	m  map[string]int
-}
-
-func (c *counter) add(err error) {
-	kind := "another error"
-	halt := (*run.HaltError)(nil)
-	switch {
-	case err == nil:
-		kind = "well"
-	case err.Error() == "":
-		kind = "without a word"
-	case errors.Is(err, protocol.ErrViolation):
-		kind = "violation"
-	case errors.Is(err, protocol.ErrDisconnected):
-		kind = "disconnected"
-	case errors.As(err, &halt):
-		kind = "halt"
-	default:
-		kind = err.Error()
-		kind = kind[:min(len(kind), 60)]
-	}
-	c.count(kind)
-}
-
-func (c *counter) count(kind string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.m == nil {
-		c.m = map[string]int{}
-	}
-	c.m[kind]++
-}
-
-func (c *counter) String() string { return fmt.Sprint(c.m) }
-
-// heapWatch samples the heap.
-type heapWatch struct {
-	max  uint64
-	quit chan struct{}
-	done chan struct{}
-}
-
-func watchHeap() *heapWatch {
-	debug.FreeOSMemory()
-	w := &heapWatch{quit: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-		t := time.NewTicker(20 * time.Millisecond)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				metrics.Read(sample)
-				w.max = max(w.max, sample[0].Value.Uint64())
-			case <-w.quit:
-				return
-			}
-		}
-	}()
-	return w
-}
-
-func (w *heapWatch) stop() uint64 {
-	close(w.quit)
-	<-w.done
-	return w.max
-}
-
-// noneLeft waits until there are no more goroutines than there were.
-func noneLeft(before int) error {
-	late := time.Now().Add(patience)
-	for runtime.NumGoroutine() > before {
-		if time.Now().After(late) {
-			return fmt.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks())
-		}
-		runtime.Gosched()
-	}
-	return nil
-}
-
-func stacks() []byte {
-	b := make([]byte, 1<<20)
-	return b[:runtime.Stack(b, true)]
 }

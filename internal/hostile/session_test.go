@@ -69,7 +69,7 @@ func (h *host) flushed(ctx context.Context, a *agent) error {
 		}
 		select { // it is not connected yet
 		case <-ctx.Done():
-			return fmt.Errorf("flush: %w; errors: %v", err, h.errs)
+			return fmt.Errorf("flush: %w; errors: %v\n%s", err, h.errs, stacks())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

@@ -121,17 +121,25 @@ func (s *Settle) park(now time.Time, c *item, path string, deep, modified bool) 
 // deepen makes an item a deep one, which takes over what waits below it.
 func (s *Settle) deepen(it *item) {
 	it.deep = true
-	s.settleBelow(it.node, func(b *item) bool { return b.modified })
+	s.settleBelow(it.node, keepModified)
 }
 
+type keep uint8
+
+const (
+	keepNone keep = iota
+	keepModified
+	keepAll
+)
+
 // settleBelow takes everything below n out of the queue and keeps what keep says.
-func (s *Settle) settleBelow(n *pending, keep func(*item) bool) {
+func (s *Settle) settleBelow(n *pending, keep keep) {
 	for _, it := range itemsBelow(n) {
 		if it.node.val != it {
 			continue // went with the end of a move
 		}
 		s.unqueue(it)
-		if !keep(it) {
+		if keep == keepNone || keep == keepModified && !it.modified {
 			s.discard(it)
 		}
 	}
@@ -178,7 +186,7 @@ func (s *Settle) forget(path string) {
 	if n == nil {
 		return
 	}
-	s.settleBelow(n, func(*item) bool { return false })
+	s.settleBelow(n, keepNone)
 	if n.val != nil {
 		s.unqueue(n.val)
 		s.discard(n.val)
@@ -191,7 +199,7 @@ func (s *Settle) uproot(path string) *pending {
 	if n == nil || n.leaf() {
 		return nil
 	}
-	s.settleBelow(n, func(*item) bool { return true })
+	s.settleBelow(n, keepAll)
 	below := &pending{}
 	move(n, below)
 	prune(n)
@@ -202,7 +210,7 @@ func (s *Settle) uproot(path string) *pending {
 // covers what is below: either way it stays parked.
 func (s *Settle) replant(now time.Time, path string, below *pending) {
 	n := s.item(now, path).node
-	s.settleBelow(n, func(*item) bool { return false })
+	s.settleBelow(n, keepNone)
 	move(below, n)
 }
 
@@ -218,6 +226,9 @@ func move(from, to *pending) {
 // join makes two items the ends of a move. The target waits for the absence of the
 // origin to be believed.
 func (s *Settle) join(from, to *item, isDir bool) {
+	if !isDir {
+		s.settleBelow(to.node, keepNone)
+	}
 	s.unqueue(to)
 	to.deep = false // what happens below is kept apart: a trusted move is not deep
 	to.pair, to.target, to.isDir = from, true, isDir
@@ -283,7 +294,9 @@ func (s *Settle) take(now time.Time, it *item, b *Batch) {
 		target := to.node.path()
 		b.Moves = append(b.Moves, Move{From: path, To: target, IsDir: to.isDir})
 		b.Looks = append(b.Looks, Look{Path: target, Deep: to.isDir, Modified: to.modified})
-		s.takeBelow(to, b)
+		if to.isDir {
+			s.takeBelow(to, b)
+		}
 		s.discard(to)
 	}
 	if it.deep {

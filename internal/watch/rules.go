@@ -176,7 +176,8 @@ func (s *Settle) movedFrom(now time.Time, path string, e Event) {
 func (s *Settle) movedTo(now time.Time, path string, e Event) {
 	h, joined := s.halves[e.Cookie]
 	delete(s.halves, e.Cookie)
-	s.appeared(now, path, e.IsDir || h.below != nil, h.modified)
+	isDir := e.IsDir || h.below != nil
+	s.appeared(now, path, isDir, h.modified)
 	if h.below != nil {
 		s.replant(now, path, h.below)
 	}
@@ -186,10 +187,10 @@ func (s *Settle) movedTo(now time.Time, path string, e Event) {
 	}
 	it.renamed = true
 	if from := s.lookup(h.path); joined && h.known && !s.known(path) && joinable(from, it) {
-		s.join(from, it, e.IsDir)
+		s.join(from, it, isDir)
 		return
 	}
-	it.created = !e.IsDir // whole, as whoever renamed it wants it
+	it.created = !isDir // whole, as whoever renamed it wants it
 }
 
 // joinable says whether the first half is still as it was left, and may be an end of a

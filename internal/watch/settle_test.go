@@ -750,6 +750,10 @@ func TestSettleBounded(t *testing.T) {
 func FuzzSettle(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
 	f.Add([]byte{3, 1, 1, 4, 2, 1, 3, 2, 2, 4, 1, 2, 10, 9, 0})
+	// Below a file that is the target of a move.
+	f.Add([]byte{157, 180, 190, 144, 218, 242, 31, 70, 3, 0, 0})
+	f.Add([]byte{216, 78, 160, 199, 69, 255, 200, 39, 99, 0, 0})
+	f.Add([]byte{205, 122, 242, 244, 238, 176, 45, 131, 81, 60, 26, 117, 0})
 	paths := []string{"", "a", "b", "a/a", "a/b", "b/a", "b/a/c", "c"}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := &Settle{Precise: len(data)%5 > 0, Known: func(p string) bool { return len(p) > 1 }}
