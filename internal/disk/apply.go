@@ -237,7 +237,7 @@ func (a *applier) report(results []replica.Result) {
 	defer a.d.mu.Unlock()
 	for i := range results {
 		r := &results[i]
-		if r.Entry == nil || tree.Get(a.d.index.tree, r.Path) != nil {
+		if r.Entry == nil || tree.Get(a.d.index.tree, r.Path) != nil || a.d.hidden(r.Path) {
 			continue
 		}
 		if r.Entry = nil; r.Status == replica.Applied {
@@ -297,6 +297,15 @@ func (d *Disk) heldFor(c tree.Change, reason string) replica.Result {
 	return replica.Result{Path: c.Path, Status: replica.Held, Entry: tree.Get(d.index.tree, c.Path), Reason: reason}
 }
 
+// hidden says whether a directory above path can't be read at the moment: what
+// was done at path counts, though the index can't hold it. Callers hold mu.
+func (d *Disk) hidden(path string) bool {
+	return anyAbove(path, func(p string) bool {
+		e := tree.Get(d.index.tree, p)
+		return e != nil && e.Kind == tree.Unknown
+	})
+}
+
 const changedMeanwhile = "it changed meanwhile"
 
 // movedOn is the result of a change whose path is not, or no longer, what the
@@ -313,7 +322,7 @@ func (d *Disk) movedOn(c tree.Change, reason string) replica.Result {
 func (d *Disk) applied(c tree.Change, f found) replica.Result {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.setByBatch(c.Path, f) {
+	if !d.setByBatch(c.Path, f) && !d.hidden(c.Path) {
 		// The directory was renamed away beneath us and took along what was put
 		// into it. It is looked at under its new name.
 		return replica.Result{Path: c.Path, Status: replica.MovedOn, Reason: "its directory is gone"}

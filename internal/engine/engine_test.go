@@ -28,6 +28,23 @@ func TestTwoSaves(t *testing.T) {
 	}
 }
 
+// What was applied below a directory that can't be read any more was applied: a
+// later save there is a change of what both held, and no conflict.
+func TestAppliedOutOfSight(t *testing.T) {
+	for _, on := range []tree.Side{tree.Host, tree.Container} {
+		g := synced(t, tree.NewDir(nil).With("d", dirOf("f", "1", "g", "1")))
+		g.saw(on, "d/f", fileOf("2"))
+		apply := g.take("Apply")
+		g.step(engine.Observed{Side: on.Other(), Seen: []engine.Seen{{Path: "d", Entry: tree.NewUnknown("disk quota exceeded")}}})
+		g.do(apply)
+		g.saw(on, "d/f", fileOf("3"))
+		g.play() // d can be read again
+		if n := g.count("Keep"); n > 0 || showEntry(g.real[0]) != "{d={f=3 g=1}}" || showEntry(g.real[1]) != "{d={f=3 g=1}}" {
+			t.Errorf("saved on the %v: %d versions kept, host %s, container %s", on, n, showEntry(g.real[0]), showEntry(g.real[1]))
+		}
+	}
+}
+
 // D10: the loser of a conflict is kept before its path changes, and
 // again when the same content loses again: nobody knows whether it still is in
 // the keep store. That it was agreed once is no reason not to keep it.

@@ -57,7 +57,7 @@ func (s *State) land(f *flight, c tree.Change, r Result) {
 	s.arrive(f, c, r.Status == Applied)
 	s.note(f.side, c.Path, e)
 	s.brake.stir(c.Path, &s.dirty)
-	s.agreeSeen(f, c.Path)
+	s.agreeSeen(f, c.Path, e)
 	s.dirty.add(c.Path)
 	s.unblock(c.Path)
 	switch r.Status {
@@ -81,13 +81,14 @@ type landing struct {
 	holds, held *tree.Entry
 }
 
-// agreeSeen moves base where a side holds now, at path, what the other side was
-// seen to hold. What the other side became meanwhile is a change from there.
-func (s *State) agreeSeen(f *flight, path string) {
+// agreeSeen moves base where holds, which landed at path, is what the other side
+// was seen to hold. What either side became meanwhile is a change from there; a
+// side may not even know that the directory above path is one any more.
+func (s *State) agreeSeen(f *flight, path string, holds *tree.Entry) {
 	if f.other == nil {
 		return
 	}
-	l := landing{path, tree.Get(s.sides[f.side].tree, path), tree.Get(f.other, path)}
+	l := landing{path, holds, tree.Get(f.other, path)}
 	if f.late {
 		s.late = append(s.late, l) // the other side may have lost it
 		return
