@@ -22,9 +22,11 @@
 // # Why
 //
 // Snapshot and journal are one file, so that there is no pair of files that
-// may not fit together. An intent is not synced, because a sync between a hint
-// and a rename would be felt; if it is lost in a power cut, the generations of
-// the two sides no longer fit and first contact sorts it out.
+// may not fit together. An intent is not synced at once, because a sync between
+// a hint and a rename would be felt, but before a side records its generation:
+// if it were lost in a power cut then, the generations of the two sides would no
+// longer fit, and a first contact would take what the container's user did for
+// a conflict with what the host lost.
 //
 // Damage discards the whole base and not only what is behind it: an old base
 // is a lie about what was agreed, and a lie can delete. Without a base nothing

@@ -108,9 +108,8 @@ func (s *Store) Begin(e Epoch, rules string, t *tree.Entry) error {
 }
 
 // Intend says that these paths are about to change in this generation, which
-// is not committed yet. It is not durable: it only saves work after a crash.
-// It may be called several times for a generation, and for the next one before
-// this one is committed.
+// is not committed yet. It is durable after SyncIntents. It may be called several
+// times for a generation, and for the next one before this one is committed.
 func (s *Store) Intend(gen uint64, paths []string) error {
 	next, err := s.state.intended(gen, paths)
 	if err != nil {
@@ -121,6 +120,18 @@ func (s *Store) Intend(gen uint64, paths []string) error {
 	}
 	s.state = next
 	s.compactIfLong()
+	return nil
+}
+
+// SyncIntents makes durable what Intend said. Only then may a side record the
+// generation: a base that can't explain it is one of other replicas.
+func (s *Store) SyncIntents() error {
+	if s.broken != nil {
+		return s.broken
+	}
+	if err := s.log.Sync("base.intend.sync"); err != nil {
+		return fmt.Errorf("sync intents: %w", err)
+	}
 	return nil
 }
 

@@ -145,8 +145,8 @@ type Apply struct {
 	Changes []tree.Change
 }
 
-// Intend asks base to note, unsynced, what is about to be changed. It comes
-// before the Apply that it is about.
+// Intend asks base to note what is about to be changed. It comes before the
+// Apply that it is about, and is durable before a Settle is sent.
 type Intend struct {
 	Gen   uint64
 	Paths []string

@@ -89,7 +89,10 @@ func (s *Session) settle(f engine.Settle) {
 	if r == nil {
 		return
 	}
-	s.base.do(func(*ledger) error {
+	s.base.do(func(l *ledger) error {
+		if err := l.syncIntents(); err != nil {
+			return err
+		}
 		s.background(f.Side, func(ctx context.Context) error {
 			return r.Settle(ctx, replica.Settle{Gen: f.Gen, Paths: f.Paths})
 		})

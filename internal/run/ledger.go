@@ -48,6 +48,12 @@ func (l *ledger) intend(gen uint64, paths []string) error {
 	return l.store.Intend(gen, paths)
 }
 
+func (l *ledger) syncIntents() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.store.SyncIntents()
+}
+
 func (l *ledger) commit(gen uint64, updates []tree.Change) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

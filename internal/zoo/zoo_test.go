@@ -29,7 +29,7 @@ const (
 	// patience bounds a search.
 	patience = 10 * time.Minute
 	// least is how many defects there are at least.
-	least = 50
+	least = 51
 )
 
 // defect is one thing that can be wrong.

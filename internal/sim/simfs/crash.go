@@ -21,7 +21,8 @@ const (
 	// where it was.
 	KeepContents
 	// KeepSome: the names up to a random moment, as with a journal; of each
-	// content the new, the old, none, the beginning, or zeros at its end.
+	// content the new, the old, none, the beginning, or zeros at its end, but
+	// all that was durable and only appended to.
 	KeepSome
 	// Reorder: a random part of the changes of names, whatever their order, if
 	// they are of different names; contents as above.
@@ -132,21 +133,26 @@ func (n *inode) revert() {
 	n.mode, n.uid, n.gid, n.mtime = s.mode, s.uid, s.gid, s.mtime
 }
 
-// tear picks one of the states that a file may be found in.
+// tear picks one of the states that a file may be found in. What was made durable
+// and only appended to since is there in all of them.
 func (n *inode) tear(r *rand.Rand) {
 	if n.safe.ever && bytes.Equal(n.data, n.safe.data) {
 		return // only what is said of it is new: a rename tears nothing
 	}
-	switch size := len(n.data); r.IntN(6) {
+	safe := 0
+	if n.safe.ever && !n.safe.cut && bytes.HasPrefix(n.data, n.safe.data) {
+		safe = len(n.safe.data)
+	}
+	size := len(n.data)
+	switch from := safe + r.IntN(size-safe+1); r.IntN(6) {
 	case 0, 1: // the new one
 	case 2:
 		n.revert()
 	case 3:
-		n.data, n.shared = nil, false
+		n.data = n.data[:safe]
 	case 4:
-		n.data = n.data[:r.IntN(size+1)]
+		n.data = n.data[:from]
 	case 5:
-		from := r.IntN(size + 1)
 		n.own(size)
 		clear(n.data[from:])
 	}
