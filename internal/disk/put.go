@@ -183,6 +183,7 @@ func (p *putter) replace(at place, m *staged) replica.Result {
 	err := at.dir.Rename(siteExchange, at.name, d.stage(), m.name, fsx.Exchange)
 	switch {
 	case errors.Is(err, fsx.ErrUnsupported), errors.Is(err, fsx.ErrCrossDevice):
+		m.doubt = true // a file system in user space may say so and have done it
 		return p.replaceByParts(at, m)
 	case err != nil && !made(at.dir, at.name, m, err):
 		return p.notPut(at, err)

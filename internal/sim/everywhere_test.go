@@ -68,10 +68,10 @@ func after(deed []Act, side int, seed uint64, then ...Act) *History {
 	return h
 }
 
-// ends are the ways in which a machine or a program ends.
-func ends(side int) (all []Act) {
+// ends are the ways in which a machine or a program ends behind step n of a side.
+func ends(side, n int) (all []Act) {
 	for _, cut := range simfs.Cuts() {
-		all = append(all, Act{Op: "power", Side: side, N: int(cut)})
+		all = append(all, Act{Op: "power", Side: side, N: int(cut) + n*len(simfs.Cuts())})
 	}
 	if side == 1 {
 		all = append(all, Act{Op: "recreate", Side: side})
@@ -79,7 +79,19 @@ func ends(side int) (all []Act) {
 	return append(all, Act{Op: "kill", Side: side})
 }
 
-// ended is a history that ends something in the middle.
+// failures are the errors that the next step of a side may meet behind step n: each
+// errno, a few times in a row or for long, before or after the call has done its work.
+func failures(side, n int) (all []Act) {
+	for i := range errnos {
+		few := 7 * (i + len(errnos)*(n%13)) // 7: from the very next step on
+		for _, n := range []int{few, few + 7*lasts} {
+			all = append(all, Act{Op: "errno", Side: side, N: n})
+		}
+	}
+	return all
+}
+
+// ended is a history in which something ends, or fails, in the middle.
 type ended struct {
 	name string
 	*History
@@ -88,7 +100,7 @@ type ended struct {
 }
 
 // allEnds are the histories in which each step of sync that changes something or makes
-// it durable is the last one of its process or its machine.
+// it durable is the last one of its process or its machine, or the next one fails.
 func allEnds(t *testing.T) (all []ended) {
 	t.Helper()
 	for _, d := range deeds {
@@ -99,9 +111,8 @@ func allEnds(t *testing.T) (all []ended) {
 			}
 			for of, steps := range whole.Steps {
 				for _, n := range steps {
-					for _, end := range ends(of) {
+					for _, end := range append(ends(of, n), failures(of, n)...) {
 						end.Calls, end.After = n, late
-						end.N += len(simfs.Cuts()) * n
 						e := ended{name: d.name, History: after(d.acts, side, *seed, end, Act{Op: "up", Calls: 1 << 20, After: late / 100})}
 						if of != side && !d.both() {
 							e.held, e.cut = whole.Held, of == 0 && end.Op == "power"
@@ -150,8 +161,8 @@ func (e ended) play() error {
 	return nil
 }
 
-// L4: whatever sync was at when the power of a machine was cut, its process was killed
-// or its container made anew, and whatever the disk kept of it, nothing is lost and
+// L4: whatever sync was at when the power of a machine was cut, its process was killed,
+// its container made anew or a call failed, and whatever the disk kept of it, nothing is lost and
 // both sides are the same in the end. What a user alone did on one side stands, whatever
 // came of the other.
 func TestEndsEverywhere(t *testing.T) {
