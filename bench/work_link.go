@@ -79,7 +79,10 @@ func (b *bench) linkFirst(ctx context.Context, round time.Duration, slow string)
 			if t.direct || t.fill == nil {
 				continue
 			}
-			took, err := b.firstOnce(ctx, root, func(p pair) (session, error) { return b.fillOver(ctx, t, p, slow) })
+			to := b.firstDir()
+			took, err := b.firstOnce(ctx, root, to, func(p pair) (session, error) { return b.fillOver(ctx, t, p, slow) })
+			_, gone := b.there.Do(probe.Request{Op: "remove", Root: to})
+			err = errors.Join(err, gone)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
