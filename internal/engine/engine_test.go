@@ -45,6 +45,30 @@ func TestAppliedOutOfSight(t *testing.T) {
 	}
 }
 
+// I7: a conflict is over when somebody has worked on its path, not when both sides
+// meet anew and hold what was agreed on then.
+func TestConflictOverAFirstContact(t *testing.T) {
+	for _, image := range []string{"1", "3"} { // what the new container holds
+		g := synced(t, dirOf("a", "1", "b", "1"))
+		g.saw(tree.Container, "a", fileOf("2"))
+		apply := g.take("Apply")
+		g.saw(tree.Host, "a", fileOf("3"))
+		g.do(apply)
+		g.play()
+		g.step(engine.Lost{Side: tree.Container})
+		g.rejoin(dirOf("a", image, "b", "1"), true)
+		g.play()
+		if got := g.s.Conflicts(10); !slices.Equal(got, []string{"a"}) {
+			t.Errorf("image %s: open: %v", image, got)
+		}
+		g.saw(tree.Host, "a", fileOf("4"))
+		g.play()
+		if got := g.s.Conflicts(10); len(got) > 0 {
+			t.Errorf("image %s, saved since, open: %v", image, got)
+		}
+	}
+}
+
 // D10: the loser of a conflict is kept before its path changes, and
 // again when the same content loses again: nobody knows whether it still is in
 // the keep store. That it was agreed once is no reason not to keep it.

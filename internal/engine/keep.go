@@ -87,19 +87,30 @@ const maxConflicts = 100_000
 // conflict remembers a path whose loser is in the keep store.
 func (s *State) conflict(path string) {
 	if s.conflicts.len() < maxConflicts {
-		s.conflicts.put(path, false)
+		s.conflicts.put(path, settled{})
 	}
 }
 
-// closeConflicts closes the conflicts at, above and below a path that is agreed on:
-// the first time that is what became of the conflict, and later it is what
-// somebody made of it since.
+// settled is what a path was agreed to hold when its conflict was over, if it is.
+type settled struct {
+	yet bool
+	as  *tree.Entry
+}
+
+// closeConflicts closes the conflicts at, above and below a path that was just agreed
+// on. The first time that is what became of the conflict; when both sides hold
+// something else later, somebody has worked there since. The same may be agreed on
+// again, by a first contact or after a loss, and closes nothing.
 func (s *State) closeConflicts(path string) {
 	for _, p := range s.conflicts.overlapping(path) {
-		if agreed, _ := s.conflicts.get(p); agreed {
+		was, _ := s.conflicts.get(p)
+		now := tree.Get(s.base, p)
+		switch {
+		case !was.yet:
+			s.conflicts.put(p, settled{true, now})
+		case tree.Equal(now, was.as):
+		case tree.Equal(now, tree.Get(s.sides[0].tree, p)) && tree.Equal(now, tree.Get(s.sides[1].tree, p)):
 			s.decide(p)
-		} else {
-			s.conflicts.put(p, true)
 		}
 	}
 }

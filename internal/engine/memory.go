@@ -132,7 +132,6 @@ func (s *State) agreeOn(path string, on tree.Side, holds, held *tree.Entry) {
 // directories; base may hold something else there since a side was lost.
 func (s *State) agree(c tree.Change) {
 	s.group.supersede(c.Path, tree.Get(s.base, c.Path))
-	s.closeConflicts(c.Path)
 	for _, p := range s.stale.overlapping(c.Path) {
 		s.stale.drop(p)
 	}
@@ -146,6 +145,7 @@ func (s *State) agree(c tree.Change) {
 	s.base = alike(t, host, c.Path)
 	s.sides[tree.Container].tree = alike(s.sides[tree.Container].tree, host, c.Path)
 	s.group.add(c.Path, s.now)
+	s.closeConflicts(c.Path)
 	s.news = true
 }
 

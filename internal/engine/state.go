@@ -67,7 +67,7 @@ type State struct {
 	held      holds
 	kept      map[loser]bool // losers that are in the keep store
 	keeping   map[loser]*keeping
-	conflicts places[bool] // that nobody has worked on since; whether they were agreed on
+	conflicts places[settled] // that nobody has worked on since
 	versions  int
 	batches   map[uint64]*flight
 	lastID    uint64
@@ -136,7 +136,8 @@ func New(base *tree.Entry, opt Options) *State {
 	s.brake.on = opt.Braked
 	for _, path := range opt.Conflicts {
 		if s.conflicts.len() < maxConflicts {
-			s.conflicts.put(path, true)
+			e := tree.Get(base, path)
+			s.conflicts.put(path, settled{e != nil, e})
 		}
 	}
 	return s
