@@ -39,7 +39,7 @@ func (s *Store) adopt(from fsx.Dir, name string, i Item) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.makeRoom(i.Entry.Size, true)
-	o, there, err := s.find(from, name, i.Entry)
+	o, there, err := s.find(from, name, i.Entry, false)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (w *Writer) Commit(i Item) error {
 // stays without an item, and Abort drops nothing that is needed. Callers hold mu.
 func (w *Writer) put(i Item) error {
 	s := w.s
-	o, there, err := s.find(s.dir, w.name, i.Entry)
+	o, there, err := s.find(s.dir, w.name, i.Entry, !i.Why.passing())
 	if err != nil {
 		return err
 	}

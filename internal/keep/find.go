@@ -62,8 +62,10 @@ func (i Item) object() object {
 }
 
 // find returns the object that holds what is under name in from, or one that
-// is free for it. Callers hold mu.
-func (s *Store) find(from fsx.Dir, name string, e *tree.Entry) (o object, there bool, err error) {
+// is free for it. What is to stay is not taken for what only passing items name:
+// that was adopted, and whoever has it open, or another name of it, may write to it.
+// Callers hold mu.
+func (s *Store) find(from fsx.Dir, name string, e *tree.Entry, stays bool) (o object, there bool, err error) {
 	o = objectOf(e)
 	for o.alike = 0; o.alike < maxAlike; o.alike++ {
 		_, err := s.objects.Stat(o.name())
@@ -73,7 +75,7 @@ func (s *Store) find(from fsx.Dir, name string, e *tree.Entry) (o object, there 
 		if err != nil {
 			return o, false, err
 		}
-		if s.suspect[o] {
+		if s.suspect[o] || stays && s.contents[o].firm == 0 {
 			continue
 		}
 		if same, err := s.same(o, from, name); err != nil || same {

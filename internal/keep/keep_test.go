@@ -347,6 +347,24 @@ func TestLateWrite(t *testing.T) {
 	b.want("p replaced first, and more", "p conflict first")
 }
 
+// A6: nor is what is to stay taken for an adopted file that is the same as yet: who
+// has that open may write to it later.
+func TestLoserIsNotAnAdoptedFile(t *testing.T) {
+	b := newBench(t, fsx.OS(), plenty)
+	e := b.slot("s", "first")
+	f, err := os.OpenFile(filepath.Join(b.root, "slots/s"), os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	defer f.Close()
+	must(t, b.s.Adopt(b.slots, "s", item("p", e, Replaced, day1)))
+	must(t, b.create("p", "first", Conflict), b.create("q", "first", Conflict))
+	_, err = f.WriteString(", and more")
+	must(t, err)
+	b.want("p replaced first, and more", "p conflict first", "q conflict first")
+	if items, _ := filepath.Glob(filepath.Join(b.root, "keep", objectsName, "*")); len(items) != 2 {
+		t.Errorf("two losers that are the same are kept twice: %q", items)
+	}
+}
+
 // crossing makes renames between the two folders fail as between file systems.
 func crossing() fsx.FS {
 	return fsxtest.Wrap(fsx.OS(), func(_ fsx.Site, op, name string) error {
@@ -569,11 +587,11 @@ func TestSuspectContent(t *testing.T) {
 	}
 }
 
-// A content that an earlier process adopted, and maybe never made durable, is
-// synced before a loser is said to be kept because of it.
+// A content that an earlier process kept, as durably as this one can know, is
+// synced before another loser is said to be kept because of it.
 func TestEarlierContentIsSynced(t *testing.T) {
 	b := newBench(t, fsx.OS(), plenty)
-	b.adopt("a", "alpha", Deleted, day1)
+	must(t, b.create("a", "alpha", Conflict))
 	synced := []string{}
 	b.open(fsxtest.Hooks{After: func(site fsx.Site, op, name string) error {
 		if op == "sync" {
