@@ -110,9 +110,10 @@ func goneIsDone(err error) error {
 	return err
 }
 
-// unwritten says whether nobody wrote to a captured file since.
+// unwritten says whether nobody wrote to a captured file since, not even who set its
+// stamp back: was is from after the rename, which changes the ctime.
 func unwritten(st, was fsx.Stat) bool {
-	return st.Kind == was.Kind && st.Ino == was.Ino && st.Size == was.Size && st.Mtime == was.Mtime
+	return st.Kind == was.Kind && st.Ino == was.Ino && st.Size == was.Size && st.Mtime == was.Mtime && st.Ctime == was.Ctime
 }
 
 // endLeaf hands over or drops a file or link that was superseded. What is ours

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -442,6 +443,76 @@ func TestLateWriteIsAStray(t *testing.T) {
 	}
 	if items := slotsIn(dir); len(items) != 0 {
 		t.Errorf("left over: %v", items)
+	}
+}
+
+// D9: so is one whose stamp was set back after that.
+func TestLateWriteWithItsStampSetBack(t *testing.T) {
+	c := contents{}
+	dir := t.TempDir()
+	old, fresh := c.file("old"), c.file("new")
+	c.put(t, dir+"/f", old)
+	hourAgo := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(dir+"/f", hourAgo, hourAgo); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.OpenFile(dir+"/f", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	r := open(t, dir, Options{})
+	r.applyAll(c, tree.Change{Path: "f", Old: old, New: fresh})
+	held.WriteAt([]byte("OLD"), 0)
+	if err := os.Chtimes(r.path(".twosync/stage/"+slotsIn(dir)[0]), hourAgo, hourAgo); err != nil {
+		t.Fatal(err)
+	}
+	r.d.cleanSlots(true)
+	rep := r.until(func(rep replica.Report) bool { return rep.Stray != nil })
+	if rep.Stray.Entry.Digest != tree.DigestOf([]byte("OLD")) {
+		t.Errorf("stray %+v", rep.Stray)
+	}
+}
+
+// I4r: a stray that can't be read just now, or is written to while it is sent, is
+// announced again later, without a new start.
+func TestStrayIsAnnouncedAgain(t *testing.T) {
+	c := contents{}
+	dir := t.TempDir()
+	old, fresh := c.file("old"), c.file("new")
+	c.put(t, dir+"/f", old)
+	held, err := os.OpenFile(dir+"/f", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	var few atomic.Bool
+	r := open(t, dir, Options{FS: fsxtest.Hooks{Read: func(_ fsx.Site, op, _ string) error {
+		if few.Load() && op != "stat" && op != "list" {
+			return fsx.ErrTooMany
+		}
+		return nil
+	}}.Wrap(fsx.OS())})
+	r.applyAll(c, tree.Change{Path: "f", Old: old, New: fresh})
+	held.WriteAt([]byte("late"), 0)
+	few.Store(true)
+	r.d.cleanSlots(true)
+	few.Store(false)
+	for _, content := range []string{"late", "last"} {
+		r.d.cleanSlots(true)
+		rep := r.until(func(rep replica.Report) bool { return rep.Stray != nil })
+		if rep.Stray.Path != "f" || rep.Stray.Entry.Digest != tree.DigestOf([]byte(content)) {
+			t.Fatalf("stray %+v", rep.Stray)
+		}
+		held.WriteAt([]byte("last"), 0)
+		want := replica.Want{Slot: rep.Stray.Slot, Digest: rep.Stray.Entry.Digest, Size: 4}
+		why := ""
+		if err := r.d.Send(r.ctx, []replica.Want{want}, func(p replica.Piece) error { why += p.Gone; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if (content == "last") != (why == "") {
+			t.Errorf("%q was sent with %q", content, why)
+		}
 	}
 }
 

@@ -31,8 +31,13 @@ func (d *Disk) Send(ctx context.Context, wants []replica.Want, sink func(replica
 		switch {
 		case s.broken != nil:
 			return s.broken
-		case errors.Is(err, errOther) && w.Slot == "":
+		case !errors.Is(err, errOther):
+		case w.Slot == "":
 			d.lookAfter(w.Path)
+		default:
+			if x := d.takeStray(w.Slot); x != nil {
+				d.strayLater(x.Slot, x.Path, x.Why)
+			}
 		}
 		if err != nil {
 			end = replica.Piece{Want: i, Gone: gone(err)}

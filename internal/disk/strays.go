@@ -19,8 +19,7 @@ func (d *Disk) stray(name, path, why string) {
 	if name[:1] != strayed {
 		to := d.slots.name(strayed)
 		if err := d.stage().Rename(siteStray, name, d.stage(), to, fsx.Replace); err != nil && !d.taken(to, err) {
-			unlike := &tree.Entry{Kind: tree.File} // nothing that it holds is that
-			d.letRest(&slot{name: name, path: path, entry: unlike, st: fsx.Stat{Ino: ^uint64(0)}}, why)
+			d.strayLater(name, path, why)
 			return
 		}
 		name = to
@@ -40,16 +39,27 @@ func (d *Disk) stray(name, path, why string) {
 	d.report(replica.Report{Stray: x})
 }
 
+// strayLater lets a stray rest that can't be announced, or not be had as it was
+// announced. It is announced then, whatever it holds.
+func (d *Disk) strayLater(name, path, why string) {
+	unlike := &tree.Entry{Kind: tree.File} // nothing that it holds is that
+	d.letRest(&slot{name: name, path: path, entry: unlike, st: fsx.Stat{Ino: ^uint64(0)}}, why)
+}
+
 // strayDir announces everything in a captured directory, file by file. What is
 // neither a file, a link nor a directory stays in the stage folder.
 func (d *Disk) strayDir(name, path, why string) {
 	dir, err := d.stage().Open(name)
-	if err != nil {
+	if err != nil { // it may be a file that somebody writes to all the time
+		if !isAbsent(err) {
+			d.strayLater(name, path, why)
+		}
 		return
 	}
 	defer dir.Close()
 	items, err := dir.List()
 	if err != nil {
+		d.strayLater(name, path, why)
 		return
 	}
 	for _, it := range items {
@@ -86,11 +96,8 @@ func (d *Disk) Release(_ context.Context, names []string) error {
 // was written to rests like a captured file, and is announced again then, not
 // at once, because whoever writes to it may do so for hours.
 func (d *Disk) release(name string) error {
-	d.slots.mu.Lock()
-	was, ok := d.slots.strays[name]
-	delete(d.slots.strays, name)
-	d.slots.mu.Unlock()
-	if !ok {
+	was := d.takeStray(name)
+	if was == nil {
 		return nil
 	}
 	if !tree.Equal(d.readCaptured(d.stage(), name), was.Entry) {
@@ -99,6 +106,15 @@ func (d *Disk) release(name string) error {
 		return nil
 	}
 	return d.stage().Unlink(siteSlotDrop, name)
+}
+
+// takeStray forgets a stray that was announced.
+func (d *Disk) takeStray(name string) *replica.Stray {
+	d.slots.mu.Lock()
+	defer d.slots.mu.Unlock()
+	x := d.slots.strays[name]
+	delete(d.slots.strays, name)
+	return x
 }
 
 // openStray opens a stray that was announced.

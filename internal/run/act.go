@@ -2,6 +2,8 @@ package run
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/twosync/twosync/internal/engine"
 	"github.com/twosync/twosync/internal/keep"
@@ -132,26 +134,29 @@ func (s *Session) keep(f engine.Keep) {
 	})
 }
 
+// rescueFirst and rescueMax are how long a stray waits that could not be kept, because
+// a disk is full perhaps; the time doubles in between.
+const (
+	rescueFirst = 15 * time.Second
+	rescueMax   = 10 * time.Minute
+)
+
 // rescue brings a stray into the keep store, and gives it up on its side. Then there
-// is a place for another. An old copy of the container's is not worth keeping; one of
-// the host's is there for a while, as is all that sync took away there.
-func (s *Session) rescue(side replica.Side, from replica.Replica, x replica.Stray) {
+// is a place for another. What was agreed there once is kept for a while only, as is
+// all that sync took away: mostly it is an old copy, and not work of somebody who has
+// gone back to it.
+func (s *Session) rescue(side replica.Side, from replica.Replica, x replica.Stray, wait time.Duration) {
 	s.keeps.do(func(ctx context.Context) error {
-		defer func() { s.strays[side] <- struct{}{} }()
 		old := s.base.knows(x.Path, x.Entry)
-		if !old || side == replica.Host {
-			want := replica.Want{Path: x.Path, Slot: x.Slot, Digest: x.Entry.Digest, Size: x.Entry.Size}
-			item := keep.Item{Path: x.Path, Entry: x.Entry, Side: side, Why: keep.LeftOver, Note: x.Why}
-			if old {
-				item.Why = keep.Replaced
-			}
-			if err := s.store(ctx, from, want, item); err != nil {
-				return s.send(ctx, func(s *Session) error {
-					s.told.say(Event{Kind: Warning, Side: side.String(), Path: x.Path, Text: "a displaced version can't be kept: " + err.Error()})
-					return nil
-				})
-			}
+		want := replica.Want{Path: x.Path, Slot: x.Slot, Digest: x.Entry.Digest, Size: x.Entry.Size}
+		item := keep.Item{Path: x.Path, Entry: x.Entry, Side: side, Why: keep.LeftOver, Note: x.Why}
+		if old {
+			item.Why = keep.Replaced
 		}
+		if err := s.store(ctx, from, want, item); err != nil {
+			return s.send(ctx, func(s *Session) error { s.notRescued(side, from, x, wait, err); return nil })
+		}
+		defer func() { s.strays[side] <- struct{}{} }()
 		if !old {
 			s.send(ctx, func(s *Session) error {
 				s.told.say(Event{Kind: Kept, Side: side.String(), Path: x.Path, Text: x.Why})
@@ -159,6 +164,26 @@ func (s *Session) rescue(side replica.Side, from replica.Replica, x replica.Stra
 			})
 		}
 		from.Release(ctx, []string{x.Slot})
+		return nil
+	})
+}
+
+// notRescued tells that a stray could not be kept, and tries again later. One that
+// its side does not have as it was announced is announced again by that side.
+func (s *Session) notRescued(side replica.Side, from replica.Replica, x replica.Stray, wait time.Duration, err error) {
+	if wait == 0 {
+		s.told.say(Event{Kind: Warning, Side: side.String(), Path: x.Path, Text: "a displaced version can't be kept: " + err.Error(), Remedy: "it is tried again"})
+	}
+	if _, lost := errors.AsType[*lostContent](err); lost || s.replica(side) != from {
+		s.strays[side] <- struct{}{}
+		return
+	}
+	wait = min(max(2*wait, rescueFirst), rescueMax)
+	s.crew.do(func(ctx context.Context) error {
+		if err := s.machine.Wait(ctx, nil, wait); ctx.Err() != nil {
+			return err
+		}
+		s.rescue(side, from, x, wait)
 		return nil
 	})
 }

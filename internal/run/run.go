@@ -348,7 +348,7 @@ func (s *Session) report(side replica.Side, from replica.Replica, r replica.Repo
 	case r.Flushed != nil:
 		return s.step(engine.Flushed{Side: side, N: r.Flushed.N})
 	case r.Stray != nil:
-		s.rescue(side, from, *r.Stray)
+		s.rescue(side, from, *r.Stray, 0)
 	case r.Notice != nil:
 		return s.notice(side, *r.Notice)
 	case r.Progress != nil:

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 
 	"github.com/twosync/twosync/internal/keep"
 	"github.com/twosync/twosync/internal/replica"
@@ -27,7 +26,7 @@ func (s *Session) store(ctx context.Context, src replica.Source, want replica.Wa
 	err = src.Send(ctx, []replica.Want{want}, func(p replica.Piece) error {
 		switch {
 		case p.Gone != "":
-			return errors.New(p.Gone)
+			return &lostContent{p.Gone}
 		case p.End:
 			whole = true
 			return nil
@@ -43,6 +42,11 @@ func (s *Session) store(ctx context.Context, src replica.Source, want replica.Wa
 	}
 	return w.Commit(item)
 }
+
+// lostContent says why a side can't give a content any more.
+type lostContent struct{ why string }
+
+func (e *lostContent) Error() string { return e.why }
 
 // resolve marks what lost a conflict that is over. If that can't be written
 // down, the conflict is listed after the next start, which costs nobody anything.
