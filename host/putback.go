@@ -89,7 +89,7 @@ func (p *putter) put(v past, path string) (bool, error) {
 		_ = p.stage.Unlink(sitePutDrop, slot)
 		return false, err
 	}
-	err = p.swap(slot, dir, name, path)
+	err = p.swap(v, slot, dir, name, path)
 	if err == nil {
 		err = dir.Sync(sitePutSync)
 	}
@@ -177,7 +177,7 @@ func (p past) open() (f fsx.File, mode fs.FileMode, err error) {
 
 // swap puts what is in a slot in place, and what was there into the keep store:
 // no step looks before it, so whatever was saved meanwhile is what is kept.
-func (p *putter) swap(slot string, dir fsx.Dir, name, path string) error {
+func (p *putter) swap(v past, slot string, dir fsx.Dir, name, path string) error {
 	err := p.stage.Rename(sitePutSwap, slot, dir, name, fsx.NoReplace)
 	if err == nil {
 		return nil
@@ -188,7 +188,8 @@ func (p *putter) swap(slot string, dir fsx.Dir, name, path string) error {
 	was := slot
 	if err = p.stage.Rename(sitePutSwap, slot, dir, name, fsx.Exchange); errors.Is(err, fsx.ErrUnsupported) {
 		was = "s" + strings.ToLower(rand.Text())
-		if err = dir.Rename(sitePutSwap, name, p.stage, was, fsx.NoReplace); err == nil {
+		// The user's name is the one that moves: it must go in one step.
+		if err = dir.Rename(sitePutSwap, name, p.stage, was, fsx.Replace); err == nil {
 			err = p.stage.Rename(sitePutSwap, slot, dir, name, fsx.NoReplace)
 		}
 	}
@@ -200,6 +201,9 @@ func (p *putter) swap(slot string, dir fsx.Dir, name, path string) error {
 		err = fmt.Errorf("%s is in the way: %w", path, err)
 		if back := p.stage.Rename(sitePutBack, was, dir, name, fsx.Exchange); back != nil {
 			return errors.Join(err, back)
+		}
+		if mine, mineErr := read(p.stage, was); mineErr != nil || mine.Digest != v.Digest || mine.Link != v.Link {
+			return err // somebody saved meanwhile: the next start finds it here
 		}
 		return p.drop(slot, err)
 	}

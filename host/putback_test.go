@@ -161,7 +161,7 @@ func TestPutBackRace(t *testing.T) {
 	}
 	defer dir.Close()
 	os.WriteFile(path, []byte("saved"), 0o644)
-	if err := s.p.swap(slot, dir, "f", "f"); err != nil {
+	if err := s.p.swap(v, slot, dir, "f", "f"); err != nil {
 		t.Fatal(err)
 	}
 	s.holds("f", "old", 0o644)
@@ -171,7 +171,7 @@ func TestPutBackRace(t *testing.T) {
 	if err := s.p.build(v, slot, s.p.stage); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.p.swap(slot, dir, "f", "f"); err == nil {
+	if err := s.p.swap(v, slot, dir, "f", "f"); err == nil {
 		t.Error("a file took the place of a directory")
 	}
 	if st, err := os.Stat(path); err != nil || !st.IsDir() {
