@@ -212,7 +212,7 @@ func agentSize(ctx context.Context, b *bench) error {
 	for _, arch := range []string{"amd64", "arm64"} {
 		to := filepath.Join(b.work, "agent-"+arch)
 		env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch}
-		if err := goBuild(ctx, b.module, to, env, "./agent/twosync-agent", "-buildvcs=false", "-trimpath", "-ldflags=-s -w -funcalign=4"); err != nil {
+		if err := goBuild(ctx, b.module, to, env, "./agent/twosync-agent", "-buildvcs=false", "-trimpath", "-gcflags=fmt=-l", "-gcflags=net=-l", "-gcflags=log=-l", "-ldflags=-s -w -funcalign=4"); err != nil {
 			return err
 		}
 		info, err := os.Stat(to)

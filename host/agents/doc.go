@@ -26,7 +26,8 @@
 // Put the agents, compressed, into dist and build with -tags embedagents, which
 // names each file, so that a missing one fails the compilation:
 //
-//	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -ldflags '-s -w -funcalign=4' \
+//	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath \
+//		-gcflags=fmt=-l -gcflags=net=-l -gcflags=log=-l -ldflags '-s -w -funcalign=4' \
 //		-o - ./agent/twosync-agent | zstd -19 > host/agents/dist/twosync-agent-linux-arm64.zst
 //
 // # Why
