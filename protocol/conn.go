@@ -37,7 +37,7 @@ type wire struct {
 	opens bool // whether the other side may open streams
 
 	// state
-	heard atomic.Uint64 // how many times something came
+	heard atomic.Uint64 // bytes that came
 	in    *bufio.Reader
 	close sync.Once
 	cause atomic.Pointer[error] // why reading ended
@@ -57,13 +57,13 @@ func newWire(conn io.ReadWriteCloser, opens bool) *wire {
 	return w
 }
 
-// listener reads from the connection and notes that it heard something.
+// listener reads from the connection and notes how much it heard.
 type listener struct{ *wire }
 
 func (l listener) Read(p []byte) (int, error) {
 	n, err := l.conn.Read(p)
 	if n > 0 {
-		l.heard.Add(1)
+		l.heard.Add(uint64(n))
 	}
 	return n, err
 }

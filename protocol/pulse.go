@@ -1,6 +1,6 @@
 package protocol
 
-// pulse counts the ticks since something was heard. It counts ticks and reads
+// pulse counts the ticks since a byte was heard. It counts ticks and reads
 // no clock: after a night in which the machine slept, one tick has passed.
 type pulse struct {
 	heard uint64
@@ -23,13 +23,14 @@ type slack struct {
 	given bool // since the work
 }
 
-// quietReads is how many reads there are between two beats at most if the other side
-// sends nothing but its own.
-const quietReads = 2
+// quietBytes is what comes between two beats at most if the other side sends nothing
+// but its own: two of 15 bytes, and what yamux gives back of its window. It is less
+// than a save takes. Reads can't be counted instead: kubectl cuts a beat in pieces.
+const quietBytes = 64
 
 // tick returns true once, when nothing but beats came since the tick before.
 func (s *slack) tick(heard uint64) bool {
-	quiet := heard-s.heard <= quietReads
+	quiet := heard-s.heard <= quietBytes
 	s.heard = heard
 	give := quiet && !s.given
 	s.given = quiet
