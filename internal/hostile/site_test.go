@@ -30,7 +30,7 @@ import (
 
 // patience bounds what a session takes to end once it is to. Its own times add
 // up to four seconds; the rest is for a machine that is busy.
-const patience = 60 * time.Second
+const patience = 180 * time.Second
 
 // keepLimit is what the keep store of a site holds: more than a session brings.
 const keepLimit = 64 << 20
@@ -116,10 +116,12 @@ func (s *site) save(path, content string) error {
 	full := filepath.Join(s.root(), path)
 	temp := filepath.Join(s.root(), ".#saving~")
 	err := os.WriteFile(temp, []byte(content), 0o644)
+	was := contentOf(full)
 	if err == nil {
 		err = os.Rename(temp, full)
 	}
 	if err == nil {
+		s.giveUp(was)
 		s.saved[path] = content
 		return nil
 	}
@@ -127,11 +129,34 @@ func (s *site) save(path, content string) error {
 }
 
 func (s *site) delete(path string) error {
-	err := os.Remove(filepath.Join(s.root(), path))
+	full := filepath.Join(s.root(), path)
+	was := contentOf(full)
+	err := os.Remove(full)
 	if err == nil {
+		s.giveUp(was)
 		s.saved[path] = ""
 	}
 	return err
+}
+
+// contentOf returns what is in a file; "" if there is none.
+func contentOf(full string) string {
+	if info, err := os.Lstat(full); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	b, _ := os.ReadFile(full) // it may be gone by now
+	return string(b)
+}
+
+// giveUp notes that the user took away a content himself, which may be what he had
+// saved under another name: the agent can have it moved, or make one folder a link
+// to another.
+func (s *site) giveUp(was string) {
+	for path, content := range s.saved {
+		if content == was {
+			s.saved[path] = ""
+		}
+	}
 }
 
 // host is what a session works with.
