@@ -80,7 +80,11 @@ func released(c *cobra.Command, do string, args []string, all bool) (n run.Relea
 		return n, err
 	}
 	if a.Released == n {
-		return n, &Error{Msg: "nothing is held in " + r.Dir + " that waits for it", Remedy: "twosync status says what is held; a guarded path has to be named, or --all"}
+		e := &Error{Msg: "nothing is held in " + r.Dir + " that waits for it", Remedy: "twosync status says what is held; a guarded path has to be named, or --all"}
+		if do == "restore" {
+			e.Remedy = "twosync status says what is held; what sync deleted or replaced here comes back with twosync undo restore PATH"
+		}
+		return n, e
 	}
 	return a.Released, nil
 }

@@ -48,7 +48,9 @@ func newConflicts() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), conflictReport{r.Dir, r.Target, lost})
 			}
-			return listLosers(c.OutOrStdout(), r, lost, time.Now())
+			err = listLosers(c.OutOrStdout(), r, lost, time.Now())
+			fmt.Fprint(c.ErrOrStderr(), r.elsewhere(func(pasts []past) int { return len(losersOf(pasts, all)) }))
+			return err
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "list every version that lost its path to another")
@@ -104,6 +106,9 @@ func newConflictsShow() *cobra.Command {
 		Args:  between(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, q, err := requestAbout(args, request{})
+			if err == nil {
+				err = r.listed(c.Context(), args, q.Paths)
+			}
 			if err != nil {
 				return err
 			}
@@ -174,6 +179,9 @@ const (
 
 func resolveConflicts(c *cobra.Command, args []string, how string) error {
 	r, q, err := requestAbout(args, request{Do: "resolve", How: how})
+	if err == nil {
+		err = r.listed(c.Context(), args, q.Paths)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/twosync/twosync/internal/fsx"
 	"github.com/twosync/twosync/internal/keep"
 	"github.com/twosync/twosync/internal/run"
+	"github.com/twosync/twosync/internal/tree"
 )
 
 // desk answers for a running session.
@@ -195,6 +198,46 @@ func (r found) pasts(ctx context.Context) ([]past, error) {
 		resting = a.Resting
 	}
 	return pastsIn(r.Keep, resting)
+}
+
+// elsewhere says what is kept of other sessions of the same directory, of which
+// no command tells that is about this one.
+func (r found) elsewhere(chosen func([]past) int) (lines string) {
+	all := slices.Collect(maps.Values(records()))
+	slices.SortFunc(all, func(a, b record) int { return strings.Compare(a.Target, b.Target) })
+	for _, o := range all {
+		if o.Dir != r.Dir || o.Keep == r.Keep {
+			continue
+		}
+		pasts, err := pastsIn(o.Keep, nil)
+		if n := chosen(pasts); err == nil && n > 0 {
+			lines += fmt.Sprintf("%s more of the session with %s: start that again (%s), or look into %s\n",
+				count(int64(n)), line(o.Target), line(o.again()), line(o.Keep))
+		}
+	}
+	return lines
+}
+
+// listed turns paths that were read from the current directory into those of the
+// lists, which are from the directory of the session, where only those are known.
+func (r found) listed(ctx context.Context, args, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	all, err := r.pasts(ctx)
+	if err != nil {
+		return err
+	}
+	known := func(at string) bool {
+		return slices.ContainsFunc(all, func(p past) bool { return tree.Within(p.Path, at) })
+	}
+	for i, arg := range args {
+		at := filepath.ToSlash(filepath.Clean(arg))
+		if filepath.IsLocal(arg) && !known(paths[i]) && known(at) {
+			paths[i] = at
+		}
+	}
+	return nil
 }
 
 // below returns a path of the user's as a session knows it: below its directory,

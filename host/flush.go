@@ -19,8 +19,9 @@ const (
 
 func newFlush() *cobra.Command {
 	var timeout time.Duration
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "flush [DIR] [--timeout 30s]",
+		Use:   "flush [DIR] [--timeout 30s] [--json]",
 		Short: "Wait until both sides are the same",
 		Long: `flush waits until everything that was written on either side before it was
 called is on the other. It prints nothing when that is so.
@@ -34,10 +35,11 @@ open. DIR is the current directory, or any below the one of a session.`,
 			if timeout <= 0 || timeout > maxFlush {
 				return &UsageError{fmt.Sprintf("a flush cannot take %v", timeout), "name a time up to 24h, such as 30s"}
 			}
-			return flush(c, dirOf(args), timeout)
+			return flush(c, dirOf(args), timeout, asJSON)
 		},
 	}
 	c.Flags().DurationVar(&timeout, "timeout", flushTimeout, "how long to wait")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, as status does")
 	return c
 }
 
@@ -48,7 +50,7 @@ func dirOf(args []string) string {
 	return args[0]
 }
 
-func flush(c *cobra.Command, dir string, timeout time.Duration) error {
+func flush(c *cobra.Command, dir string, timeout time.Duration, asJSON bool) error {
 	r, _, err := sessionOf(dir)
 	if err != nil {
 		return err
@@ -57,12 +59,11 @@ func flush(c *cobra.Command, dir string, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return openPaths(c, a)
-}
-
-// openPaths lists what is not in sync, and returns an error if there is any.
-func openPaths(c *cobra.Command, a answer) error {
-	listOpen(c.OutOrStdout(), "", a)
+	if !asJSON {
+		listOpen(c.OutOrStdout(), "", a)
+	} else if err := printJSON(c.OutOrStdout(), report{true, r, a}); err != nil {
+		return err
+	}
 	st := a.Status
 	return openOf(openError{st.Conflicts, len(st.Held) + a.More, st.Guarded, st.Braked})
 }

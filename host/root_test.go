@@ -3,6 +3,7 @@ package host
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -201,7 +202,7 @@ func TestRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := records()
-	if got["bytes"] != odd {
+	if !reflect.DeepEqual(got["bytes"], odd) {
 		t.Errorf("names that are no text are read as %q", got["bytes"])
 	}
 	delete(got, "bytes")

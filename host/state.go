@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -20,8 +21,10 @@ const (
 	recordName = "session.json"
 	lockName   = "lock"
 
-	// maxRecord bounds a record that is read: two paths, escaped.
-	maxRecord = 64 << 10
+	// maxRecord bounds a record that is read: paths, escaped, and maxFlags bytes.
+	maxRecord = 128 << 10
+	// maxFlags bounds the flags that are remembered for whoever starts again.
+	maxFlags = 32 << 10
 
 	// maxSessions bounds the folders that are looked at for a session.
 	maxSessions = 10_000
@@ -37,6 +40,18 @@ type record struct {
 	Started time.Time `json:"started"`
 	Socket  string    `json:"socket"`
 	Keep    string    `json:"keep"` // the folder of the versions that lost
+	// Flags are those that make it the same session again: what they say about
+	// rules is not in the state, and others would have sync bring what was left out.
+	Flags [][]byte `json:"flags,omitempty"`
+}
+
+// again is the command that starts a session as it was started.
+func (r record) again() string {
+	words := []string{"twosync", "up", shellQuote(r.Dir), shellQuote(r.Target)}
+	for _, f := range r.Flags {
+		words = append(words, shellQuote(string(f)))
+	}
+	return strings.Join(words, " ")
 }
 
 // stored is a record in a file. JSON holds no bytes that are no text, and names of
@@ -244,7 +259,7 @@ func sessionOf(dir string) (found, former record, err error) {
 func noSession(root string, former record) error {
 	e := &Error{Msg: "no session runs for " + root, Remedy: "start one: twosync up " + shellQuote(root) + " CONTAINER:/PATH"}
 	if former.Dir != "" {
-		e.Remedy = "start it again: twosync up " + shellQuote(former.Dir) + " " + shellQuote(former.Target)
+		e.Remedy = "start it again: " + former.again()
 	}
 	return e
 }

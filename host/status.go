@@ -88,6 +88,12 @@ func table(r record, a answer, now time.Time) string {
 	}
 	row("session", "%s", r)
 	row("state", "%s", line(st.State))
+	if st.Reason != "" {
+		row("lost", "%s", line(st.Reason))
+	}
+	if st.Remedy != "" {
+		row("", "%s", line(st.Remedy))
+	}
 	row("running", "%s, process %d", age(now.Sub(r.Started)), r.PID)
 	row("files", "%s, %s", count(st.Files), size(st.Bytes))
 	if st.Pending > 0 {

@@ -40,7 +40,14 @@ func newUndo() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), undoReport{r.Dir, r.Target, goes})
 			}
-			return listGoes(c.OutOrStdout(), r, goes, time.Now())
+			err = listGoes(c.OutOrStdout(), r, goes, time.Now())
+			fmt.Fprint(c.ErrOrStderr(), r.elsewhere(func(all []past) (n int) {
+				for _, t := range takeaways(all) {
+					n += len(t.Items)
+				}
+				return n
+			}))
+			return err
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -160,11 +167,15 @@ func showGone(c *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := choose(all, []string{path}, "")
+	paths := []string{path}
+	if err := r.listed(c.Context(), []string{arg}, paths); err != nil {
+		return err
+	}
+	chosen, err := choose(all, paths, "")
 	if err != nil {
 		return err
 	}
-	if len(chosen) > 1 || chosen[0].Path != path {
+	if len(chosen) > 1 || chosen[0].Path != paths[0] {
 		return listItems(c.OutOrStdout(), chosen)
 	}
 	return showDiff(c.OutOrStdout(), r.Dir, chosen[0])
@@ -200,6 +211,12 @@ it puts the whole batch back.`,
 
 func restoreGone(c *cobra.Command, args []string, id string) error {
 	r, q, err := requestAbout(args, request{Do: "undo", Batch: id})
+	if err == nil {
+		err = r.listed(c.Context(), args, q.Paths)
+	}
+	if e, ok := errors.AsType[*Error](err); ok && len(args) == 0 {
+		e.Remedy = "name its directory: twosync undo restore DIR --batch " + shellQuote(id)
+	}
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/twosync/twosync/host/target"
 	"github.com/twosync/twosync/internal/base"
 	"github.com/twosync/twosync/internal/disk"
@@ -30,6 +31,7 @@ type up struct {
 	cluster      clusterFlags
 
 	// state
+	flags  [][]byte // to start the same session again
 	root   string
 	store  string // the keep store's folder
 	target target.Target
@@ -62,7 +64,8 @@ more than 20 files and more than 30 % of all.
 
 When both sides hold something and have not met before, the host's files win and
 the container's versions are kept. --take host makes the container like the host;
---take container lets the container's files win.`
+--take container lets the container's files win. Either compares both sides as if
+for the first time, also when they have met: it is for one start, not for a script.`
 
 func newUp() *cobra.Command {
 	u := &up{trash: trash{size: trashLimit, days: trashDays}}
@@ -74,13 +77,14 @@ func newUp() *cobra.Command {
 		ValidArgsFunction: completeUp,
 		RunE: func(c *cobra.Command, args []string) error {
 			u.dir, u.to = args[0], args[1]
+			u.flags = lastingFlags(c.Flags())
 			return u.main(c.Context())
 		},
 	}
 	f := c.Flags()
 	f.StringArrayVar(&u.ignore, "ignore", nil, "what does not cross, a `PATTERN` as in .gitignore (repeatable)")
 	f.StringArrayVar(&u.keep, "keep", nil, "a `NAME` of which each side has its own, such as node_modules (repeatable)")
-	f.StringVar(&u.take, "take", "", "whose files win the first contact: `host|container`")
+	f.StringVar(&u.take, "take", "", "whose files win at this start, as if both sides met for the first time: `host|container`")
 	f.BoolVar(&u.once, "once", false, "end when both sides are in sync")
 	f.Var(&u.trash.size, "trash-size", "how much is kept of what sync replaces or deletes here, such as 500MB, 1GiB; the oldest goes first: `SIZE`")
 	f.IntVar(&u.trash.days, "trash-days", trashDays, "how many `DAYS` it is kept")
@@ -90,6 +94,33 @@ func newUp() *cobra.Command {
 	sides := cobra.FixedCompletions([]string{"host", "container"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("take", sides)
 	return c
+}
+
+// lastingFlags are those of a command line that say what a session is. The others
+// are about one start. Too many are none: half of them would be another session.
+func lastingFlags(all *pflag.FlagSet) (flags [][]byte) {
+	size := 0
+	add := func(name, value string) {
+		flags = append(flags, []byte("--"+name+"="+value))
+		size += len(name) + len(value)
+	}
+	for _, name := range []string{"ignore", "keep", "trash-size", "trash-days", "allow-guarded", "agent-path"} {
+		f := all.Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, value := range list.GetSlice() {
+				add(name, value)
+			}
+		} else {
+			add(name, f.Value.String())
+		}
+	}
+	if size > maxFlags {
+		return nil
+	}
+	return flags
 }
 
 // main runs the session between what comes before and after.
@@ -104,7 +135,7 @@ func (u *up) main(ctx context.Context) error {
 	}
 	t, err := u.cluster.parse(u.to, func(text string) { u.tell(run.Event{Kind: run.Note, Text: text}) })
 	if err != nil {
-		return err
+		return u.turned(err)
 	}
 	u.target = t
 	if u.root, err = openRoot(u.dir); err != nil {
@@ -126,6 +157,18 @@ func (u *up) main(ctx context.Context) error {
 		return fmt.Errorf("print events: %w", u.feed.failed)
 	}
 	return err
+}
+
+// turned is the error of a target that is none, where the words were turned round,
+// as docker cp has them.
+func (u *up) turned(err error) error {
+	if _, missing := os.Lstat(u.dir); missing == nil {
+		return err
+	}
+	if _, wrong := u.cluster.parse(u.dir, func(string) {}); wrong != nil {
+		return err
+	}
+	return &UsageError{"the directory comes first, and then the target", "write twosync up " + shellQuote(u.to) + " " + shellQuote(u.dir)}
 }
 
 // sink is where events go.
@@ -160,7 +203,7 @@ func (u *up) session(ctx context.Context) error {
 // registered makes the session known, and gives way to one that was earlier, or
 // that registered in the same moment. What is refused leaves no record.
 func (u *up) registered(ctx context.Context, s *state) error {
-	me := record{Dir: u.root, Target: u.target.String(), PID: os.Getpid(), Started: time.Now(), Keep: u.store}
+	me := record{Dir: u.root, Target: u.target.String(), PID: os.Getpid(), Started: time.Now(), Keep: u.store, Flags: u.flags}
 	if err := s.refuseOverlap(me); err != nil {
 		return err
 	}
@@ -201,7 +244,7 @@ func (u *up) stored(ctx context.Context, s *state, c *control) error {
 		u.tell(run.Event{Kind: run.Warning, Text: "the agent crashed: " + stderr})
 	}}
 	session := run.New(run.Config{
-		Host: d, Dial: dialler.dial, Fatal: fatal,
+		Host: d, Dial: dialler.dial, Fatal: fatal, Remedy: remedy,
 		Base: known, Was: was, Keep: kept.Store, Rules: u.rules,
 		OneWay: ignoreFile, Guard: u.guard(), Take: u.take, Once: u.once, Tell: u.tell,
 	})

@@ -62,6 +62,8 @@ func Parse(text string, say func(string)) (Target, error) {
 		return nil, usage(text, "is a path on this machine: did you mean local:"+text+"?")
 	case !ok && strings.Contains(text, ":"):
 		return nil, usage(text, "has no absolute path after the colon")
+	case !ok && containerName.MatchString(text):
+		return nil, usage(text, "has no path: did you mean "+text+":/app?")
 	case !ok:
 		return nil, usage(text, "names no container: did you mean local:"+text+"?")
 	}

@@ -52,7 +52,7 @@ func TestParseLocal(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for text, why := range map[string]string{
 		"":                    "names no container",
-		"web":                 "did you mean local:web?",
+		"web":                 "did you mean web:/app?",
 		"./dir":               "did you mean local:./dir?",
 		"/abs/dir":            "did you mean local:/abs/dir?",
 		`C:\Users\me`:         `did you mean local:C:\Users\me?`,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/replica"
 )
 
 // The steps of setting up.
@@ -37,6 +38,7 @@ func (d *Disk) openRoot() error {
 			reason, remedy := explain(err)
 			return rootError("can't make "+d.path+": "+reason, remedy)
 		}
+		d.report(replica.Report{Notice: &replica.Notice{Level: replica.Info, Text: d.path + " was not there: it was made"}})
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

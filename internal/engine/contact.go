@@ -238,8 +238,14 @@ func (s *State) knows(path string, e *tree.Entry) bool {
 
 // measure stops a first contact that would bring or overwrite much from the
 // container's side, or mix folders of dependencies, unless the user has said
-// that it shall, or there is nothing to mix it with.
+// that it shall, or there is nothing to mix it with. A container is never made like
+// an empty host: a directory that is not mounted looks like one.
 func (s *State) measure() {
+	if s.opt.Mirror && s.isBlank(s.sides[tree.Host].tree) && s.sides[tree.Container].tree.Width() > 0 {
+		s.stop("the host is empty, and --take host would empty the container",
+			"put the files back, or fill it from the container: start again with --take container")
+		return
+	}
 	if s.opt.Forced || s.first.fill {
 		return
 	}

@@ -97,7 +97,7 @@ func (s *Session) ask(ctx context.Context, f func(s *Session, done func()) error
 func (s *Session) status() Status {
 	sum := s.engine.Summary()
 	st := Status{
-		State: s.state(sum), Since: s.since.Truncate(time.Second),
+		State: s.state(sum), Reason: s.told.gone.Text, Remedy: s.told.gone.Remedy, Since: s.since.Truncate(time.Second),
 		Files: sum.Files, Bytes: sum.Bytes, Pending: sum.Pending, Conflicts: sum.Conflicts, Open: s.engine.Conflicts(MaxOpen), Versions: sum.Versions, Durable: sum.Durable,
 		Braked: sum.Braked, Guarded: sum.Guarded,
 		Held: []Held{}, Sides: s.told.facts,

@@ -58,7 +58,7 @@ func (s *Session) visit(ctx context.Context, first bool) (met bool, err error) {
 	r, err := s.connect(ctx, first)
 	if err != nil {
 		if !first {
-			s.tell(ctx, Event{Kind: Lost, Text: err.Error()})
+			s.send(ctx, func(s *Session) error { s.told.lost(err, s.cfg.Remedy); return nil })
 		}
 		return false, err
 	}
@@ -98,6 +98,10 @@ func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identi
 	j := engine.Joined{Side: tree.Container, Gen: s.base.last(), NoExec: id.Facts.NoExec, Names: namesOn(tree.Container, id.Facts)}
 	j.First = s.cfg.Take != "" && s.seen == nil || !s.base.known(id)
 	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != "" && s.base.explains(id)
+	if s.cfg.Take != "" && s.seen == nil && s.base.known(id) {
+		s.tell(ctx, Event{Kind: Note, Text: "both sides have met before; --take " + s.cfg.Take +
+			" compares them as if for the first time: leave it away at the next start"})
+	}
 	if j.First {
 		j.Gen++
 		j.HostNew, j.Filling = s.base.blank()
@@ -145,7 +149,7 @@ func (s *Session) joined(r replica.Replica, id replica.Identity, j engine.Joined
 func (s *Session) lost(err error) error {
 	s.remote = nil
 	s.remotes.set(nil)
-	s.told.lost(err)
+	s.told.lost(err, s.cfg.Remedy)
 	for n := range s.waiters {
 		s.passed(n, errGone)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -191,6 +193,47 @@ func TestLostAndFound(t *testing.T) {
 		p.same()
 		p.want(p.container, "a", content)
 		p.want(p.host, "b", content)
+	}
+	p.stop()
+}
+
+// While the container is lost, Status and the event say why, and what to do.
+func TestLostSaysWhy(t *testing.T) {
+	p := newPair(t)
+	var paused atomic.Bool
+	p.dialled = func(ctx context.Context) (replica.Replica, error) {
+		if paused.Load() {
+			return nil, errors.New("it is paused")
+		}
+		return p.dialWire(ctx)
+	}
+	write(t, p.host, "a", "1")
+	p.start()
+	p.flush()
+	paused.Store(true)
+	p.cut()
+	const remedy = "what helps against: it is paused"
+	late := time.Now().Add(deadline)
+	for {
+		st, err := p.session.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.State == "connecting" && st.Reason == "it is paused" && st.Remedy == remedy {
+			break
+		}
+		if time.Now().After(late) {
+			t.Fatalf("%s, lost because of %q, %q", st.State, st.Reason, st.Remedy)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if !slices.ContainsFunc(p.told(), func(e Event) bool { return e.Kind == Lost && e.Remedy == remedy }) {
+		t.Error("no event has the remedy")
+	}
+	paused.Store(false)
+	p.flush()
+	if st, err := p.session.Status(t.Context()); err != nil || st.Reason != "" {
+		t.Errorf("in sync again, and lost because of %q (%v)", st.Reason, err)
 	}
 	p.stop()
 }

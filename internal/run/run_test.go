@@ -134,7 +134,8 @@ func (p *pair) start(patterns ...string) {
 	p.disk = host
 	p.session = New(Config{
 		Host: host, Dial: p.dial, Fatal: func(err error) bool { return errors.Is(err, errFatal) }, Base: store, Was: was, Keep: p.keep, Rules: rules(p.t, patterns...), Take: p.take, OneWay: p.oneWay,
-		Tell: func(e Event) { p.mu.Lock(); defer p.mu.Unlock(); p.events = append(p.events, e) },
+		Remedy: func(err error) string { return "what helps against: " + err.Error() },
+		Tell:   func(e Event) { p.mu.Lock(); defer p.mu.Unlock(); p.events = append(p.events, e) },
 	})
 	ctx, cancel := context.WithCancel(p.t.Context())
 	errs := make(chan error, 1)

@@ -26,10 +26,13 @@ type Config struct {
 	// Fatal says which of them dialling again won't mend: they end the session.
 	// Nil: none.
 	Fatal func(error) bool
-	Base  *base.Store
-	Was   base.Loaded // as base.Open returned it
-	Keep  *keep.Store
-	Rules *ignore.Rules
+	// Remedy says what a person can do about one of them; "" where nothing is known.
+	// Nil: nothing is.
+	Remedy func(error) string
+	Base   *base.Store
+	Was    base.Loaded // as base.Open returned it
+	Keep   *keep.Store
+	Rules  *ignore.Rules
 
 	// OneWay is a path that crosses from the host to the container only.
 	OneWay string
@@ -92,7 +95,9 @@ const (
 
 // Status is how a session stands, for `status`.
 type Status struct {
-	State     string            `json:"state"` // "connecting", "scanning", "syncing", "in sync", "halted"
+	State     string            `json:"state"`            // "connecting", "scanning", "syncing", "in sync", "halted"
+	Reason    string            `json:"reason,omitempty"` // why the container is lost
+	Remedy    string            `json:"remedy,omitempty"`
 	Since     time.Time         `json:"since"`
 	Files     int64             `json:"files"`
 	Bytes     int64             `json:"bytes"`

@@ -21,7 +21,7 @@ type teller struct {
 	planned bool              // the plan since the last connection was told
 	held    map[string]string // what was told as held, by path
 	braked  int64             // how many held deletions were told of
-	gone    string            // what was told of a lost container
+	gone    Event             // what was told of a lost container
 	carried [2]int64          // files and bytes since the last InSync
 }
 
@@ -35,18 +35,21 @@ func (t *teller) say(e Event) {
 
 func (t *teller) connected(f replica.Facts) {
 	t.facts[replica.Container] = f
-	t.planned, t.gone = false, ""
+	t.planned, t.gone = false, Event{}
 	t.say(Event{Kind: Connected, Text: fmt.Sprintf("watching: %s on the host, %s in the container", t.facts[0].Watch, f.Watch)})
 }
 
-// lost tells that the container is gone, once for each reason.
-func (t *teller) lost(err error) {
-	text := "the connection ended"
+// lost tells that the container is gone, or still is, and why.
+func (t *teller) lost(err error, remedy func(error) string) {
+	e := Event{Kind: Lost, Text: "the connection ended"}
 	if err != nil {
-		text = err.Error()
+		e.Text = err.Error()
+		if remedy != nil {
+			e.Remedy = remedy(err)
+		}
 	}
-	t.gone = text
-	t.say(Event{Kind: Lost, Text: text})
+	t.gone = e
+	t.say(e)
 }
 
 // plan tells what the first effects after a connection will do, before they do
