@@ -174,17 +174,35 @@ func (s *Session) notRescued(side replica.Side, from replica.Replica, x replica.
 	if wait == 0 {
 		s.told.say(Event{Kind: Warning, Side: side.String(), Path: x.Path, Text: "a displaced version can't be kept: " + err.Error(), Remedy: "it is tried again"})
 	}
-	if _, lost := errors.AsType[*lostContent](err); lost || s.replica(side) != from {
-		s.strays[side] <- struct{}{}
+	s.strays[side] <- struct{}{} // whatever comes of it, others must not wait for it
+	if _, lost := errors.AsType[*lostContent](err); lost || s.replica(side) != from || s.unkept[side] == maxStrays {
 		return
 	}
+	s.unkept[side]++
+	s.rescueLater(side, from, x, wait)
+}
+
+// rescueLater waits longer than the time before.
+func (s *Session) rescueLater(side replica.Side, from replica.Replica, x replica.Stray, wait time.Duration) {
 	wait = min(max(2*wait, rescueFirst), rescueMax)
 	s.crew.do(func(ctx context.Context) error {
 		if err := s.machine.Wait(ctx, nil, wait); ctx.Err() != nil {
 			return err
 		}
-		s.rescue(side, from, x, wait)
-		return nil
+		return s.send(ctx, func(s *Session) error {
+			if s.replica(side) != from {
+				s.unkept[side]--
+				return nil
+			}
+			select {
+			case <-s.strays[side]:
+				s.unkept[side]--
+				s.rescue(side, from, x, wait)
+			default: // there are many
+				s.rescueLater(side, from, x, wait)
+			}
+			return nil
+		})
 	})
 }
 

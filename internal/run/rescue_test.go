@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -29,10 +30,14 @@ type holder struct {
 	replica.Replica
 	content  string
 	gone     string
+	broken   error
 	released chan []string
 }
 
 func (h *holder) Send(_ context.Context, wants []replica.Want, sink func(replica.Piece) error) error {
+	if h.broken != nil {
+		return h.broken
+	}
 	if h.gone != "" {
 		return sink(replica.Piece{Gone: h.gone})
 	}
@@ -130,10 +135,25 @@ func TestRescueIsTriedAgain(t *testing.T) {
 		s.send(s.ctx, func(s *Session) error { free = len(s.strays[replica.Container]); asked <- struct{}{}; return nil })
 		<-asked
 	}
+	// One whose connection is gone, which nobody has noticed yet, keeps no place.
+	dead := &holder{broken: errors.New("the connection ended"), released: make(chan []string, 1)}
+	s.send(s.ctx, func(s *Session) error {
+		s.remote = dead
+		<-s.strays[replica.Container]
+		s.rescue(replica.Container, dead, stray, 0)
+		return nil
+	})
+	for free := 0; free < maxStrays; {
+		if time.Now().After(late) {
+			t.Fatal("it keeps its place for ever")
+		}
+		s.send(s.ctx, func(s *Session) error { free = len(s.strays[replica.Container]); asked <- struct{}{}; return nil })
+		<-asked
+	}
 	s.crew.cancel(nil)
 	s.crew.wait()
 	warnings := slices.DeleteFunc(told, func(e Event) bool { return e.Kind != Warning })
-	if len(warnings) != 2 {
+	if len(warnings) != 3 {
 		t.Errorf("warnings: %+v", warnings)
 	}
 }

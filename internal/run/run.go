@@ -40,6 +40,7 @@ type Session struct {
 	wake      time.Time         // when the engine wants to be told that time has passed; zero: never
 	stopBy    time.Time         // when a session that is to end does; zero: it is not to
 	strays    [2]chan struct{}  // a token for each stray that may yet wait to be kept, by side
+	unkept    [2]int            // strays that are to be tried again, by side; maxStrays at most
 	large     [2]chan struct{}  // a token for a large report that waits for the loop, by side
 	waiters   map[uint64]func(error)
 	unsettled [2]int // how often in a row a side could not make changes durable

@@ -22,7 +22,7 @@ func (s *Session) store(ctx context.Context, src replica.Source, want replica.Wa
 		return err
 	}
 	defer w.Abort()
-	whole := false
+	whole, ours := false, error(nil)
 	err = src.Send(ctx, []replica.Want{want}, func(p replica.Piece) error {
 		switch {
 		case p.Gone != "":
@@ -31,19 +31,21 @@ func (s *Session) store(ctx context.Context, src replica.Source, want replica.Wa
 			whole = true
 			return nil
 		}
-		_, err := w.Write(p.Data)
-		return err
+		_, ours = w.Write(p.Data)
+		return ours
 	})
-	if err != nil {
-		return err
-	}
-	if !whole {
-		return errGone
+	switch {
+	case ours != nil:
+		return ours
+	case err != nil:
+		return &lostContent{err.Error()}
+	case !whole:
+		return &lostContent{errGone.Error()}
 	}
 	return w.Commit(item)
 }
 
-// lostContent says why a side can't give a content any more.
+// lostContent says why a side can't give a content: it is gone, or the side is.
 type lostContent struct{ why string }
 
 func (e *lostContent) Error() string { return e.why }
