@@ -26,11 +26,42 @@ func (d *Disk) linked(path string, st fsx.Stat) {
 	if d.links == nil {
 		d.links = make(map[uint64][]string)
 	}
+	d.forgetLinks(path, st.Ino)
 	names, ok := d.links[st.Ino]
 	if !slices.Contains(names, path) && len(names) < maxNames && (ok || len(d.links) < maxLinked) {
 		d.links[st.Ino] = append(names, path)
 		if !ok && d.index.tree != nil {
 			d.single = append(d.single, st.Ino)
+		}
+	}
+}
+
+// forgetLinks makes room for path where the names of its inode, or the inodes, are
+// too many, by dropping those that are gone. Names that were met in this very look
+// are not in the index yet, and are found again. Callers hold mu.
+func (d *Disk) forgetLinks(path string, ino uint64) {
+	dead := func(p string, ino uint64) bool {
+		m, _, known := d.index.file(p)
+		return !known || m.ino != ino
+	}
+	names, ok := d.links[ino]
+	switch {
+	case d.index.tree == nil, slices.Contains(names, path):
+	case len(names) >= maxNames:
+		live := slices.DeleteFunc(slices.Clone(names), func(p string) bool { return dead(p, ino) })
+		if len(live) < len(names) {
+			d.links[ino] = live
+			d.single = append(d.single, ino)
+		}
+	case !ok && len(d.links) >= maxLinked:
+		n := 0
+		for other, names := range d.links { // any few of them: this is on the way of each look
+			if !slices.ContainsFunc(names, func(p string) bool { return !dead(p, other) }) {
+				delete(d.links, other)
+			}
+			if n++; n == maxNames {
+				return
+			}
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (l *looker) present(k watch.Look, dir fsx.Dir, name string, st fsx.Stat) {
 	was := d.known(k.Path)
 	if st.Kind == fsx.Directory && !k.Deep && was.stats != nil && was.stats.ino == st.Ino {
 		if was.entry.Murky() {
-			l.glance(k.Path) // what could not be read below it may have become readable
+			l.glance(k.Path, true) // what could not be read below it may have become readable
 			return
 		}
 		l.saw = append(l.saw, sight{path: k.Path, f: was})

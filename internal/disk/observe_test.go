@@ -4,6 +4,7 @@ package disk
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/twosync/twosync/internal/fsx"
+	"github.com/twosync/twosync/internal/fsx/fsxtest"
 	"github.com/twosync/twosync/internal/replica"
 	"github.com/twosync/twosync/internal/tree"
 )
@@ -232,6 +234,31 @@ func TestLookAnswersAlways(t *testing.T) {
 	if err := r.d.Look(r.ctx, []string{"a/../b"}); err == nil {
 		t.Error("a bad path was taken")
 	}
+}
+
+// What could not be read for want of permission, far below the directory that had
+// been closed, is read when that is open again.
+func TestReadableAgain(t *testing.T) {
+	dir := t.TempDir()
+	os.MkdirAll(dir+"/d/a/b", 0o777)
+	os.WriteFile(dir+"/d/a/b/x", []byte("one"), 0o666)
+	var closed atomic.Bool
+	r := open(t, dir, Options{FS: fsxtest.Hooks{Read: func(_ fsx.Site, op, name string) error {
+		if closed.Load() && op == "open" && name == "d" {
+			return fs.ErrPermission
+		}
+		return nil
+	}}.Wrap(fsx.OS())})
+	closed.Store(true)
+	r.write("d/a/b/x", "two")
+	r.flush()
+	if e := tree.Get(r.tree, "d/a/b/x"); e == nil || e.Kind != tree.Unknown {
+		t.Fatalf("x is %+v", e)
+	}
+	closed.Store(false)
+	os.Chmod(dir+"/d", 0o700)
+	r.flush()
+	r.check()
 }
 
 // E5: nothing waits for a FIFO.

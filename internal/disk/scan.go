@@ -32,8 +32,9 @@ type scanner struct {
 	inline *inline
 	// captured: the directory is in a slot; nothing is watched or left out.
 	captured bool
-	// shallow: directories that are known are taken as they are known.
-	shallow bool
+	// shallow: directories that are known are taken as they are known; with mend,
+	// those only in which all is.
+	shallow, mend bool
 	// wait says whether a file may be a moment inside a save, and asks for a
 	// later look then; nil: what is there is taken as it is.
 	wait func(path string, st fsx.Stat) bool
@@ -179,7 +180,7 @@ func (s *scanner) subdir(path string, dir fsx.Dir, name string) found {
 		return found{entry: tree.NewOpaque(reasonDeep)}
 	}
 	if s.shallow {
-		if f, ok := s.d.knownDir(path); ok {
+		if f, ok := s.d.knownDir(path); ok && !(s.mend && f.entry.Murky()) {
 			return f
 		}
 	}

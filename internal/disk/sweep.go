@@ -110,7 +110,7 @@ func (d *Disk) glance(dirs []string) {
 	defer l.cur.close()
 	for _, p := range dirs {
 		if f, _ := d.knownDir(p); f.stats != nil {
-			l.glance(p)
+			l.glance(p, false)
 			continue
 		}
 		d.mu.Lock()
@@ -120,13 +120,15 @@ func (d *Disk) glance(dirs []string) {
 	l.commit()
 }
 
-func (l *looker) glance(path string) {
+// glance looks at what a directory holds, but not below it: only, to mend what is
+// unknown, where something is.
+func (l *looker) glance(path string, mend bool) {
 	dir, err := l.cur.at(path)
 	if err != nil {
 		l.d.tryAgain(path, err)
 		return // its parent is looked at too
 	}
-	s := &scanner{d: l.d, prior: l.d.indexPrior, inline: l.inline, shallow: true, wait: l.d.unfinished, torn: l.d.rereadLater}
+	s := &scanner{d: l.d, prior: l.d.indexPrior, inline: l.inline, shallow: true, mend: mend, wait: l.d.unfinished, torn: l.d.rereadLater}
 	if f := s.dir(path, dir); f.stats != nil || f.entry.Kind == tree.Opaque { // or mounted over
 		l.saw = append(l.saw, sight{path, f, true})
 	}

@@ -246,6 +246,25 @@ func TestSetBackIsYoung(t *testing.T) {
 	}
 }
 
+// E8: names that came and went do not take the place of those that are there.
+func TestHardLinksThatComeAndGo(t *testing.T) {
+	dir := t.TempDir()
+	os.WriteFile(dir+"/a", []byte("one"), 0o666)
+	r := open(t, dir, Options{})
+	for i := range maxNames + 4 {
+		name := fmt.Sprintf("%s/t%d", dir, i)
+		os.Link(dir+"/a", name)
+		r.flush()
+		os.Remove(name)
+		r.flush()
+	}
+	os.Link(dir+"/a", dir+"/b")
+	r.flush()
+	r.write("a", "two")
+	r.flush()
+	r.check()
+}
+
 // E8: a write under one of a file's names is one under all of them.
 func TestHardLinks(t *testing.T) {
 	dir := t.TempDir()
