@@ -19,7 +19,7 @@ func Main(args []string) int {
 	if len(args) > 1 && args[0] == "agent" && args[1] == "serve" {
 		return agent.Main(args[1:])
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	// The first signal asks for an orderly end; a second one ends us at once,
 	// as it would any program.
@@ -35,6 +35,18 @@ func Main(args []string) int {
 		printError(os.Stderr, err)
 	}
 	return exitCode(err)
+}
+
+// endings are the signals that end us. What whoever started us has us ignore, as
+// nohup does, and a shell for what a script leaves in the background, stays ignored.
+func endings() []os.Signal {
+	all := []os.Signal{syscall.SIGTERM}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 const about = `twosync keeps a directory here and a directory in a running container the

@@ -147,17 +147,28 @@ func (u *up) main(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	u.feed = newFeed(u.sink(), cancel)
-	var showing sync.WaitGroup
-	showing.Go(u.feed.run)
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		u.feed.run()
+	}()
 	err = u.session(ctx)
 	u.ended(err)
 	u.feed.close()
-	showing.Wait()
+	select {
+	case <-shown:
+	case <-time.After(lastWords):
+		return err
+	}
 	if u.feed.failed != nil {
 		return fmt.Errorf("print events: %w", u.feed.failed)
 	}
 	return err
 }
+
+// lastWords is how long a session that has ended waits for its events to be read:
+// nobody may be reading, and whoever ended us waits for us.
+const lastWords = 2 * time.Second
 
 // turned is the error of a target that is none, where the words were turned round,
 // as docker cp has them.
