@@ -169,7 +169,21 @@ func handle(ctx context.Context, conn net.Conn, s asked) {
 		reply(conn, answer{Error: err.Error()})
 		return
 	}
+	if q.Do == "flush" {
+		var left context.CancelFunc
+		ctx, left = context.WithCancel(ctx)
+		defer left()
+		go leaves(conn, left)
+	}
 	reply(conn, respond(ctx, q, s))
+}
+
+// leaves calls left when whoever asked does not wait any more: a flush may take a day,
+// and has one of few places. It ends with the connection.
+func leaves(conn net.Conn, left func()) {
+	defer left()
+	conn.SetReadDeadline(time.Time{})
+	conn.Read(make([]byte, 1))
 }
 
 func respond(ctx context.Context, q request, s asked) answer {

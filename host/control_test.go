@@ -118,6 +118,32 @@ func TestControlFlushLate(t *testing.T) {
 	}
 }
 
+// Whoever interrupted a flush gives its place back.
+func TestControlFlushLeft(t *testing.T) {
+	r := serveTest(t, t.TempDir(), &fakeSession{hangs: true, status: run.Status{State: "syncing"}})
+	for range maxAsking {
+		conn, err := net.Dial("unix", r.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.NewEncoder(conn).Encode(request{Do: "flush", Timeout: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	late := time.Now().Add(patience)
+	for {
+		_, err := ask(t.Context(), r, request{Do: "status"}, patience)
+		if err == nil {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestControlFlushFails(t *testing.T) {
 	r := serveTest(t, t.TempDir(), &fakeSession{err: errors.New("the container is not connected")})
 	_, err := ask(t.Context(), r, request{Do: "flush", Timeout: patience}, patience)
