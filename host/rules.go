@@ -25,7 +25,7 @@ func readRules(root string, flagged, kept []string, tell func(run.Event)) (*igno
 		return nil, err
 	}
 	fromFile := ignore.Parse(ignoreFile, text)
-	rules, err := ignore.New(ignore.BuiltIn(), fromFile, ignore.Literal("--ignore", flagged...), ignore.Literal("--keep", keeps(kept)...))
+	rules, err := ignore.New(ignore.BuiltIn(), fromFile, ignore.Literal("--ignore", flagged...), ignore.Literal("--keep", keeps(root, kept)...))
 	if err != nil {
 		return nil, &UsageError{err.Error(), "shorten " + ignoreFile + " or the patterns on the command line"}
 	}
@@ -40,16 +40,35 @@ func readRules(root string, flagged, kept []string, tell func(run.Event)) (*igno
 }
 
 // keeps takes names as a shell completes them: ./web/node_modules/ is the one
-// there, and node_modules is any.
-func keeps(names []string) []string {
+// there, and node_modules is any. What is there by that very name is meant, whatever
+// it looks like as a pattern: pages/[id] is a directory of some frameworks.
+func keeps(root string, names []string) []string {
 	patterns := make([]string, 0, len(names))
 	for _, name := range names {
-		if rest, ok := strings.CutPrefix(name, "./"); ok {
-			name = "/" + rest
+		name = filepath.ToSlash(name)
+		_, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name)))
+		rest, anchored := strings.CutPrefix(name, "./")
+		if err == nil {
+			rest = literal(rest)
 		}
-		patterns = append(patterns, name)
+		if anchored {
+			rest = "/" + rest
+		}
+		patterns = append(patterns, rest)
 	}
 	return patterns
+}
+
+// literal is a pattern for nothing but name.
+func literal(name string) string {
+	var b strings.Builder
+	for i, c := range []byte(name) {
+		if strings.IndexByte(`\*?[`, c) >= 0 || i == 0 && (c == '!' || c == '#') {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 // readIgnoreFile returns what the file says; nothing when there is none. One

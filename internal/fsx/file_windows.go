@@ -43,7 +43,35 @@ func (f *file) Chmod(Site, fs.FileMode) error { return failAs("chmod", "", ErrUn
 
 func (f *file) Chown(Site, uint32, uint32) error { return failAs("chown", "", ErrUnsupported, nil) }
 
-func (f *file) Sync(Site) error { return fail("sync", "", f.f.Sync()) }
+func (f *file) Sync(Site) error {
+	err := f.f.Sync()
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		err = f.flush()
+	}
+	return fail("sync", "", err)
+}
+
+// flush is Sync for a handle that may only read, which FlushFileBuffers refuses. One
+// that is read-only on disk stays refused.
+func (f *file) flush() error {
+	was, err := statFile(f.f)
+	if err != nil {
+		return err
+	}
+	again, err := createFile(f.f.Name(), windows.GENERIC_WRITE, shareAll, windows.OPEN_EXISTING, itself)
+	if err != nil {
+		return err
+	}
+	defer again.Close()
+	now, err := statFile(again)
+	if err != nil {
+		return err
+	}
+	if now.Dev != was.Dev || now.Ino != was.Ino {
+		return fs.ErrNotExist // it has another name by now
+	}
+	return again.Sync()
+}
 
 func (f *file) Close() error { return closeFile(f.f) }
 

@@ -86,7 +86,7 @@ func (m *merge) confined(path string, e *tree.Entry) *tree.Entry {
 // be a system where both do.
 func within(path, target string) bool {
 	target = strings.ReplaceAll(target, `\`, "/")
-	if strings.HasPrefix(target, "/") {
+	if strings.HasPrefix(target, "/") || len(target) > 1 && target[1] == ':' { // on Windows C: is a drive
 		return false
 	}
 	back, named := strings.Count(path, "/"), false
