@@ -120,7 +120,7 @@ func TestFamily(t *testing.T) {
 	p := func(pid, parent int, command string, rss int64) probe.Process {
 		return probe.Process{PID: pid, Parent: parent, Command: command, RSS: rss, CPU: time.Duration(rss)}
 	}
-	all := []probe.Process{p(1, 0, "init", 1000), p(5, 1, "tool", 1), p(6, 5, "sh", 10), p(7, 6, "helper", 100), p(8, 5, "docker", 5000), p(9, 1, "other", 7000)}
+	all := []probe.Process{p(1, 0, "init", 1000), p(5, 1, "tool", 1), p(6, 5, "sh", 10), p(7, 6, "helper", 100), p(8, 5, "docker", 5000), p(10, 5, "kubectl", 6000), p(9, 1, "other", 7000)}
 	if sum, found := family(all, 5); !found || sum.RSS != 111 || sum.CPU != 111 {
 		t.Errorf("%+v, %v", sum, found)
 	}

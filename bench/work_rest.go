@@ -132,7 +132,8 @@ func (b *bench) measureMemory(k *kept, work string) error {
 }
 
 // processes adds up what a session, which must be the only one, runs on the host
-// and in the container. The docker command between them is not the tool's own.
+// and in the container. The docker or kubectl command between them is not the tool's
+// own.
 func (b *bench) processes(s session) (host, agent probe.Process, err error) {
 	here, err := b.here.Do(probe.Request{Op: "procs"})
 	if err != nil {
@@ -154,13 +155,13 @@ func (b *bench) processes(s session) (host, agent probe.Process, err error) {
 	return host, agent, nil
 }
 
-// family adds up a process and what it has started, but for docker.
+// family adds up a process and what it has started, but for docker and kubectl.
 func family(all []probe.Process, pid int) (sum probe.Process, found bool) {
 	for _, p := range all {
 		switch {
 		case p.PID == pid:
 			found = true
-		case p.Parent != pid || p.Command == "docker":
+		case p.Parent != pid || p.Command == "docker" || p.Command == "kubectl":
 			continue
 		default:
 			p, _ = family(all, p.PID)

@@ -25,7 +25,7 @@ type slack struct {
 
 // quietBytes is what comes between two beats at most if the other side sends nothing
 // but its own: two of 15 bytes, and what yamux gives back of its window. It is less
-// than a save takes. Reads can't be counted instead: kubectl cuts a beat in pieces.
+// than a save takes. Reads are not counted: how they are cut is the transport's affair.
 const quietBytes = 64
 
 // tick returns true once, when nothing but beats came since the tick before.
