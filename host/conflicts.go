@@ -105,10 +105,7 @@ func newConflictsShow() *cobra.Command {
 		Short: "Show how a kept version differs from the host's",
 		Args:  between(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, q, err := requestAbout(args, request{})
-			if err == nil {
-				err = r.listed(c.Context(), args, q.Paths)
-			}
+			r, q, err := requestListed(c.Context(), args, request{})
 			if err != nil {
 				return err
 			}
@@ -178,10 +175,7 @@ const (
 )
 
 func resolveConflicts(c *cobra.Command, args []string, how string) error {
-	r, q, err := requestAbout(args, request{Do: "resolve", How: how})
-	if err == nil {
-		err = r.listed(c.Context(), args, q.Paths)
-	}
+	r, q, err := requestListed(c.Context(), args, request{Do: "resolve", How: how})
 	if err != nil {
 		return err
 	}

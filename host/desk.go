@@ -218,6 +218,15 @@ func (r found) elsewhere(chosen func([]past) int) (lines string) {
 	return lines
 }
 
+// requestListed is requestAbout for paths of the lists.
+func requestListed(ctx context.Context, args []string, q request) (found, request, error) {
+	r, q, err := requestAbout(args, q)
+	if err == nil {
+		err = r.listed(ctx, args, q.Paths)
+	}
+	return r, q, err
+}
+
 // listed turns paths that were read from the current directory into those of the
 // lists, which are from the directory of the session, where only those are known.
 func (r found) listed(ctx context.Context, args, paths []string) error {

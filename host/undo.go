@@ -210,10 +210,7 @@ it puts the whole batch back.`,
 }
 
 func restoreGone(c *cobra.Command, args []string, id string) error {
-	r, q, err := requestAbout(args, request{Do: "undo", Batch: id})
-	if err == nil {
-		err = r.listed(c.Context(), args, q.Paths)
-	}
+	r, q, err := requestListed(c.Context(), args, request{Do: "undo", Batch: id})
 	if e, ok := errors.AsType[*Error](err); ok && len(args) == 0 {
 		e.Remedy = "name its directory: twosync undo restore DIR --batch " + shellQuote(id)
 	}

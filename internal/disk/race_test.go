@@ -402,21 +402,27 @@ func (r *rig) drain() {
 	}
 }
 
-// D9, A6: a captured file that is written to through a descriptor that was open
-// before is announced, can be read, and goes when it is released.
-func TestLateWriteIsAStray(t *testing.T) {
-	c := contents{}
-	dir := t.TempDir()
-	old, fresh := c.file("old"), c.file("new")
-	c.put(t, dir+"/f", old)
+// heldOpen is a directory with a file that a program has open, and a change of it.
+func heldOpen(t *testing.T) (c contents, dir string, change tree.Change, held *os.File) {
+	t.Helper()
+	c, dir = contents{}, t.TempDir()
+	change = tree.Change{Path: "f", Old: c.file("old"), New: c.file("new")}
+	c.put(t, dir+"/f", change.Old)
 	held, err := os.OpenFile(dir+"/f", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close()
+	t.Cleanup(func() { held.Close() })
+	return c, dir, change, held
+}
+
+// D9, A6: a captured file that is written to through a descriptor that was open
+// before is announced, can be read, and goes when it is released.
+func TestLateWriteIsAStray(t *testing.T) {
+	c, dir, change, held := heldOpen(t)
 	clock := newClock()
 	r := open(t, dir, Options{Clock: clock})
-	r.applyAll(c, tree.Change{Path: "f", Old: old, New: fresh})
+	r.applyAll(c, change)
 	held.WriteAt([]byte("late"), 0)
 	clock.advance(slotRest + time.Second)
 	r.d.watch.Wake()
@@ -448,21 +454,13 @@ func TestLateWriteIsAStray(t *testing.T) {
 
 // D9: so is one whose stamp was set back after that.
 func TestLateWriteWithItsStampSetBack(t *testing.T) {
-	c := contents{}
-	dir := t.TempDir()
-	old, fresh := c.file("old"), c.file("new")
-	c.put(t, dir+"/f", old)
+	c, dir, change, held := heldOpen(t)
 	hourAgo := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(dir+"/f", hourAgo, hourAgo); err != nil {
 		t.Fatal(err)
 	}
-	held, err := os.OpenFile(dir+"/f", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer held.Close()
 	r := open(t, dir, Options{})
-	r.applyAll(c, tree.Change{Path: "f", Old: old, New: fresh})
+	r.applyAll(c, change)
 	held.WriteAt([]byte("OLD"), 0)
 	if err := os.Chtimes(r.path(".twosync/stage/"+slotsIn(dir)[0]), hourAgo, hourAgo); err != nil {
 		t.Fatal(err)
@@ -477,15 +475,7 @@ func TestLateWriteWithItsStampSetBack(t *testing.T) {
 // I4r: a stray that can't be read just now, or is written to while it is sent, is
 // announced again later, without a new start.
 func TestStrayIsAnnouncedAgain(t *testing.T) {
-	c := contents{}
-	dir := t.TempDir()
-	old, fresh := c.file("old"), c.file("new")
-	c.put(t, dir+"/f", old)
-	held, err := os.OpenFile(dir+"/f", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer held.Close()
+	c, dir, change, held := heldOpen(t)
 	var few atomic.Bool
 	r := open(t, dir, Options{FS: fsxtest.Hooks{Read: func(_ fsx.Site, op, _ string) error {
 		if few.Load() && op != "stat" && op != "list" {
@@ -493,7 +483,7 @@ func TestStrayIsAnnouncedAgain(t *testing.T) {
 		}
 		return nil
 	}}.Wrap(fsx.OS())})
-	r.applyAll(c, tree.Change{Path: "f", Old: old, New: fresh})
+	r.applyAll(c, change)
 	held.WriteAt([]byte("late"), 0)
 	few.Store(true)
 	r.d.cleanSlots(true)

@@ -333,16 +333,23 @@ func TestForgedDigest(t *testing.T) {
 	b.want("true conflict true", "true conflict true")
 }
 
-// A6: a program that still has an adopted file open writes to the object. The next
-// content with that digest is not taken for the same.
-func TestLateWrite(t *testing.T) {
+// adoptedOpen is a store with a file that was adopted while a program had it open.
+func adoptedOpen(t *testing.T) (*bench, *os.File) {
+	t.Helper()
 	b := newBench(t, fsx.OS(), plenty)
 	e := b.slot("s", "first")
 	f, err := os.OpenFile(filepath.Join(b.root, "slots/s"), os.O_WRONLY|os.O_APPEND, 0)
 	must(t, err)
-	defer f.Close()
+	t.Cleanup(func() { f.Close() })
 	must(t, b.s.Adopt(b.slots, "s", item("p", e, Replaced, day1)))
-	_, err = f.WriteString(", and more")
+	return b, f
+}
+
+// A6: a program that still has an adopted file open writes to the object. The next
+// content with that digest is not taken for the same.
+func TestLateWrite(t *testing.T) {
+	b, f := adoptedOpen(t)
+	_, err := f.WriteString(", and more")
 	must(t, err, b.create("p", "first", Conflict))
 	b.want("p replaced first, and more", "p conflict first")
 }
@@ -350,14 +357,9 @@ func TestLateWrite(t *testing.T) {
 // A6: nor is what is to stay taken for an adopted file that is the same as yet: who
 // has that open may write to it later.
 func TestLoserIsNotAnAdoptedFile(t *testing.T) {
-	b := newBench(t, fsx.OS(), plenty)
-	e := b.slot("s", "first")
-	f, err := os.OpenFile(filepath.Join(b.root, "slots/s"), os.O_WRONLY|os.O_APPEND, 0)
-	must(t, err)
-	defer f.Close()
-	must(t, b.s.Adopt(b.slots, "s", item("p", e, Replaced, day1)))
+	b, f := adoptedOpen(t)
 	must(t, b.create("p", "first", Conflict), b.create("q", "first", Conflict))
-	_, err = f.WriteString(", and more")
+	_, err := f.WriteString(", and more")
 	must(t, err)
 	b.want("p replaced first, and more", "p conflict first", "q conflict first")
 	if items, _ := filepath.Glob(filepath.Join(b.root, "keep", objectsName, "*")); len(items) != 2 {

@@ -96,9 +96,10 @@ func (s *Session) connect(ctx context.Context, first bool) (replica.Replica, err
 // meet decides whether this is a first contact and tells the loop.
 func (s *Session) meet(ctx context.Context, r replica.Replica, id replica.Identity) error {
 	j := engine.Joined{Side: tree.Container, Gen: s.base.last(), NoExec: id.Facts.NoExec, Names: namesOn(tree.Container, id.Facts)}
-	j.First = s.cfg.Take != "" && s.seen == nil || !s.base.known(id)
+	known, forced := s.base.known(id), s.cfg.Take != "" && s.seen == nil
+	j.First = forced || !known
 	j.Kept = s.seen != nil && s.seen.ID == id.ID && s.seen.Boot == id.Boot && id.Boot != "" && s.base.explains(id)
-	if s.cfg.Take != "" && s.seen == nil && s.base.known(id) {
+	if forced && known {
 		s.tell(ctx, Event{Kind: Note, Text: "both sides have met before; --take " + s.cfg.Take +
 			" compares them as if for the first time: leave it away at the next start"})
 	}

@@ -127,14 +127,17 @@ func TestRescueIsTriedAgain(t *testing.T) {
 		s.rescue(replica.Container, gone, stray, 0)
 		return nil
 	})
-	asked := make(chan struct{})
-	for free := 0; free < maxStrays; { // until it was given up
-		if time.Now().After(late) {
-			t.Fatal("it waits for ever")
+	allFree := func() {
+		t.Helper()
+		asked := make(chan int)
+		for free := 0; free < maxStrays; free = <-asked {
+			if time.Now().After(late) {
+				t.Fatal("it keeps its place for ever")
+			}
+			s.send(s.ctx, func(s *Session) error { asked <- len(s.strays[replica.Container]); return nil })
 		}
-		s.send(s.ctx, func(s *Session) error { free = len(s.strays[replica.Container]); asked <- struct{}{}; return nil })
-		<-asked
 	}
+	allFree()
 	// One whose connection is gone, which nobody has noticed yet, keeps no place.
 	dead := &holder{broken: errors.New("the connection ended"), released: make(chan []string, 1)}
 	s.send(s.ctx, func(s *Session) error {
@@ -143,13 +146,7 @@ func TestRescueIsTriedAgain(t *testing.T) {
 		s.rescue(replica.Container, dead, stray, 0)
 		return nil
 	})
-	for free := 0; free < maxStrays; {
-		if time.Now().After(late) {
-			t.Fatal("it keeps its place for ever")
-		}
-		s.send(s.ctx, func(s *Session) error { free = len(s.strays[replica.Container]); asked <- struct{}{}; return nil })
-		<-asked
-	}
+	allFree()
 	s.crew.cancel(nil)
 	s.crew.wait()
 	warnings := slices.DeleteFunc(told, func(e Event) bool { return e.Kind != Warning })
